@@ -1,0 +1,265 @@
+"""The composition root: builds the parts, wires them, runs them, and closes them in reverse.
+
+The only module that reads the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+
+from marginbot import __version__
+from marginbot.bot.build import TelegramSide, build_telegram
+from marginbot.bot.calls import Services
+from marginbot.config import Settings
+from marginbot.domain.errors import ConfigError
+from marginbot.exchanges.reader import CcxtReader
+from marginbot.flow.access import Access, AccessMode
+from marginbot.flow.cycle import Cycle, CycleSettings
+from marginbot.flow.deliver import Delivery
+from marginbot.flow.ports import ExchangeReader, Messenger, Store
+from marginbot.flow.preferences import Preferences
+from marginbot.flow.registration import Registration
+from marginbot.flow.status import Status, is_blind
+from marginbot.health import HealthServer, Vitals
+from marginbot.scheduler import Scheduler
+from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
+
+log = logging.getLogger(__name__)
+
+RECONCILE_WITHIN = timedelta(seconds=10)  # after this, old notices go out even if no cycle has completed
+TELEGRAM_SILENT_AFTER = timedelta(seconds=75)
+STOP_GRACE_SECONDS = 3.0
+HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+def utc_now() -> datetime:
+    """The clock of everything that runs for real."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The use-cases that people talk to."""
+
+    registration: Registration
+    status: Status
+    preferences: Preferences
+    access: Access
+
+
+def build_desk(store: Store, reader: ExchangeReader, access: Access) -> Desk:
+    """Wire what answers people; `run` and `demo` share it."""
+    return Desk(
+        registration=Registration(reader, store, access),
+        status=Status(store),
+        preferences=Preferences(store),
+        access=access,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What works by itself: reading on one side of the database, telling on the other."""
+
+    cycle: Cycle
+    delivery: Delivery
+
+
+def build_watch(
+    store: Store,
+    reader: ExchangeReader,
+    messenger: Messenger,
+    *,
+    settings: CycleSettings,
+    clock: Callable[[], datetime],
+) -> Watch:
+    """Wire reading and delivery; `run` and `demo` share it."""
+    cycle = Cycle(reader, store, settings=settings, clock=clock)
+    return Watch(cycle=cycle, delivery=Delivery(store, messenger, clock=clock))
+
+
+@contextmanager
+def stored(settings: Settings) -> Iterator[SqliteStore]:
+    """The database of the settings, migrated and opened with the master key; closed at the end."""
+    store = open_store(settings.database, parse_master_key(settings.master_key_text()))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[CcxtReader]:
+    """A reader with the configured addresses; closed at the end."""
+    reader = CcxtReader(settings.exchange_urls)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def run(settings: Settings) -> None:
+    """The bot, until SIGINT or SIGTERM. A `ConfigError` when it cannot start as configured."""
+    token = settings.require_token()
+    with instance_lock(settings.database), stored(settings) as store:
+        async with reading(settings) as reader:
+            await Bot(settings, store, reader, token).run_until_stopped()
+
+
+class Bot:
+    """The running bot."""
+
+    def __init__(self, settings: Settings, store: SqliteStore, reader: CcxtReader, token: str) -> None:
+        self._settings = settings
+        self._store = store
+        self._started_at = utc_now()
+        self._stopping = asyncio.Event()
+        self._failure: ConfigError | None = None
+        access = Access(AccessMode(settings.access), settings.admin_ids, store)
+        desk = build_desk(store, reader, access)
+        services = Services(
+            registration=desk.registration,
+            status=desk.status,
+            preferences=desk.preferences,
+            access=access,
+            store=store,
+            clock=utc_now,
+            on_change=lambda _: self._read(),
+            health=self._health_text,
+            stale_after=settings.blind_after,
+        )
+        self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services)
+        self._watch = build_watch(
+            store,
+            reader,
+            self._telegram.messenger,
+            settings=CycleSettings(poll_interval=settings.poll_every, stale_after=settings.blind_after),
+            clock=utc_now,
+        )
+        self._scheduler = Scheduler()
+        self._health = HealthServer(settings.listen, self.vitals) if settings.listen else None
+        self._beat_at: datetime | None = None
+
+    async def run_until_stopped(self) -> None:
+        """Start everything, wait for a signal (or a fatal answer from Telegram), stop everything."""
+        self._listen_for_signals()
+        if self._health:
+            await self._health.start()
+        self._watch.cycle.on_notices = self._deliver
+        self._start_jobs()
+        talking = asyncio.create_task(self._talk())
+        log.info("marginbot %s is watching %d accounts", __version__, len(self._store.active_accounts()))
+        try:
+            await self._stopping.wait()
+        finally:
+            await self._stop(talking)
+        if self._failure:
+            raise self._failure
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._stopping.set)
+
+    def _start_jobs(self) -> None:
+        tick = min(1.0, max(0.05, self._settings.poll_interval / 10))
+        self._scheduler.every(tick, "due accounts", self._watch.cycle.dispatch)
+        self._scheduler.every(tick, "delivery", self._deliver)
+        if self._settings.heartbeat_url:
+            self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
+        self._watch.cycle.dispatch()
+        self._scheduler.start()
+
+    def _deliver(self) -> None:
+        """The first cycle reconciles before anything older goes out."""
+        cycle_done = self._watch.cycle.completed_at is not None
+        if cycle_done or utc_now() - self._started_at > RECONCILE_WITHIN:
+            self._watch.delivery.dispatch()
+
+    def _read(self) -> None:
+        self._watch.cycle.dispatch()
+
+    async def _talk(self) -> None:
+        """Telegram may be away for long; accounts are read and notices written all the same."""
+        listening: asyncio.Task[None] | None = None
+        try:
+            listening = await self._telegram.start()
+            await listening
+        except ConfigError as error:
+            self._failure = error
+            self._stopping.set()
+        finally:
+            await self._telegram.stop(listening)
+
+    async def _stop(self, talking: asyncio.Task[None]) -> None:
+        log.info("stopping")
+        self._scheduler.stop()
+        await self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS)
+        await self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS)
+        talking.cancel()
+        await asyncio.wait({talking}, timeout=STOP_GRACE_SECONDS)
+        if self._health:
+            await self._health.stop()
+
+    async def _heartbeat(self) -> None:
+        """Only after a complete cycle since the last beat, and only while Telegram answers."""
+        completed = self._watch.cycle.completed_at
+        if not self.vitals().healthy or completed is None or completed == self._beat_at:
+            return
+        self._beat_at = completed
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=HEARTBEAT_TIMEOUT) as session,
+                session.get(str(self._settings.heartbeat_url)) as answer,
+            ):
+                answer.raise_for_status()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # The address may hold a secret: the kind of failure says enough.
+            log.warning("the heartbeat was not accepted: %s", type(error).__name__)
+
+    def vitals(self) -> Vitals:
+        """What is known of the bot's own state now."""
+        now = utc_now()
+        accounts = self._store.all_accounts()
+        standings = [self._store.standing(account) for account in accounts]
+        answered, completed = self._telegram.health.answered_at, self._watch.cycle.completed_at
+        return Vitals(
+            version=__version__,
+            uptime=now - self._started_at,
+            telegram_age=None if answered is None else now - answered,
+            cycle_age=None if completed is None else now - completed,
+            cycle_limit=max(3 * self._settings.poll_every, timedelta(seconds=45)),
+            telegram_limit=TELEGRAM_SILENT_AFTER,
+            accounts=sum(account.refused is None for account in accounts),
+            accounts_refused=sum(account.refused is not None for account in accounts),
+            accounts_blind=sum(is_blind(standing) for standing in standings),
+            notices_pending=len(self._store.pending_notices()),
+        )
+
+    def _health_text(self) -> str:
+        vitals = self.vitals()
+        lines = [
+            f"marginbot {vitals.version}, up {_words(vitals.uptime)}",
+            f"last complete cycle: {_ago(vitals.cycle_age)}",
+            f"Telegram answered: {_ago(vitals.telegram_age)}",
+            f"accounts: {vitals.accounts} watched, {vitals.accounts_blind} blind, {vitals.accounts_refused} refused",
+            f"notices waiting: {vitals.notices_pending}",
+        ]
+        return "\n".join(lines)
+
+
+def _words(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 1440} d {minutes // 60 % 24} h {minutes % 60} min"
+
+
+def _ago(age: timedelta | None) -> str:
+    return "not yet" if age is None else f"{age.total_seconds():.0f} s ago"

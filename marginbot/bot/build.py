@@ -1,0 +1,137 @@
+"""Builds, starts and stops the Telegram side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import Application, CallbackQueryHandler, ExtBot, MessageHandler, filters
+from telegram.request import HTTPXRequest
+
+from marginbot.bot.calls import Services
+from marginbot.bot.guard import Guard
+from marginbot.bot.menus import set_menus
+from marginbot.bot.messenger import TelegramMessenger
+from marginbot.bot.polling import POLL, Poller, TelegramHealth
+from marginbot.bot.turns import Turns
+from marginbot.bot.types import App
+from marginbot.bot.voice import Voice
+from marginbot.bot.wire import outcome_of
+from marginbot.domain.errors import ConfigError
+from marginbot.logs import redact
+
+log = logging.getLogger(__name__)
+
+OFFICIAL = "https://api.telegram.org"
+CONNECTIONS = 16
+REQUEST_SECONDS = 10.0  # an alert that Telegram has not taken by then is tried again
+POOL_SECONDS = 10.0
+MENU_SECONDS = 5.0  # menus are an extra: listening does not wait longer for them
+
+
+def build_bot(token: str, api_url: str | None = None) -> ExtBot[None]:
+    """A client of the Bot API with small pools and a bound on every wait. It sends without being started."""
+    redact(token)
+    base = (api_url or OFFICIAL).rstrip("/")
+    return ExtBot(
+        token,
+        base_url=f"{base}/bot",
+        base_file_url=f"{base}/file/bot",
+        request=_request(CONNECTIONS),
+        get_updates_request=_request(2),
+    )
+
+
+def _request(connections: int) -> HTTPXRequest:
+    return HTTPXRequest(
+        connection_pool_size=connections,
+        connect_timeout=5.0,
+        read_timeout=REQUEST_SECONDS,
+        write_timeout=REQUEST_SECONDS,
+        pool_timeout=POOL_SECONDS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSide:
+    """Everything that talks with Telegram. `start` and `stop` it around the rest of the bot."""
+
+    application: App
+    voice: Voice
+    messenger: TelegramMessenger
+    health: TelegramHealth
+    services: Services
+    poller: Poller
+
+    async def start(self) -> asyncio.Task[None]:
+        """Connect, however long that takes, and listen; `ConfigError` when Telegram does not know the token."""
+        await self._connect()
+        await self.application.start()
+        await self._set_menus()
+        return asyncio.create_task(self.poller.run(), name="telegram")
+
+    async def _set_menus(self) -> None:
+        try:
+            async with asyncio.timeout(MENU_SECONDS):
+                await set_menus(self.application.bot, self.services.access.operators)
+        except TimeoutError:
+            log.info("the menus are not set: Telegram is slow")
+
+    async def _connect(self) -> None:
+        pause = 1.0
+        while True:
+            try:
+                await self.application.initialize()
+                await self.application.bot.delete_webhook(drop_pending_updates=False)
+                return
+            except InvalidToken:
+                raise ConfigError(
+                    "MARGINBOT_TELEGRAM_TOKEN: Telegram does not know this token; "
+                    "it looks like 123456789:AAE… and comes from @BotFather"
+                ) from None
+            except TelegramError as error:
+                if not self.health.trouble:
+                    log.warning("Telegram does not answer, trying until it does: %s", outcome_of(error))
+                self.health.trouble = type(error).__name__
+            await asyncio.sleep(pause)
+            pause = min(10.0, pause * 2)
+
+    async def stop(self, listening: asyncio.Task[None] | None = None) -> None:
+        """Stop listening, finish what was begun, release connections."""
+        if listening is not None:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await self.poller.confirm()
+        await self.voice.close()
+        if self.application.running:
+            await self.application.stop()
+        await self.application.shutdown()
+        await self.application.bot.shutdown()  # where it never got as far as being started
+
+
+def build_telegram(token: str, api_url: str | None, services: Services, *, poll: timedelta = POLL) -> TelegramSide:
+    """Put the Telegram side together; nothing is sent before `start`, except by the messenger."""
+    bot = build_bot(token, api_url)
+    voice = Voice(bot, services.store)
+    application = build_application(bot, Guard(services, voice))
+    health = TelegramHealth()
+    return TelegramSide(
+        application=application,
+        voice=voice,
+        messenger=TelegramMessenger(bot),
+        health=health,
+        services=services,
+        poller=Poller(application, health, services.clock, poll),
+    )
+
+
+def build_application(bot: ExtBot[None], guard: Guard) -> App:
+    """The library's dispatcher: chats side by side, each chat in order, everything through the guard."""
+    application: App = Application.builder().bot(bot).updater(None).concurrent_updates(Turns()).build()
+    application.add_handler(MessageHandler(filters.ALL, guard.on_message))
+    application.add_handler(CallbackQueryHandler(guard.on_press))
+    application.add_error_handler(guard.on_error)
+    return application

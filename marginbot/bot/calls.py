@@ -1,0 +1,115 @@
+"""The contract between the Telegram edge and its commands: a `Call` goes in, a `Reply` comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from marginbot.bot.dialogue import Dialogues
+from marginbot.domain.errors import RequestError
+from marginbot.flow.access import Access
+from marginbot.flow.ports import Account, Person, Store
+from marginbot.flow.preferences import Preferences
+from marginbot.flow.registration import Registration
+from marginbot.flow.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything a command may use."""
+
+    registration: Registration
+    status: Status
+    preferences: Preferences
+    access: Access
+    store: Store
+    clock: Callable[[], datetime]
+    on_change: Callable[[Account], None]  # an account was stored or resumed: read it at once
+    health: Callable[[], str]  # the bot's own state in plain words, for operators
+    stale_after: timedelta = timedelta(seconds=180)  # an older reading does not count as knowledge
+    dialogues: Dialogues = field(default_factory=Dialogues)
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button under a message: it sends `data` back to us, or opens `url`."""
+
+    text: str
+    data: str = ""
+    url: str = ""
+
+
+Rows = tuple[tuple[Button, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What is said in answer. `then` is the slow rest: it runs aside, and its own reply follows."""
+
+    html: str  # empty: nothing is said
+    buttons: Rows = ()
+    then: Callable[[], Awaitable[Reply]] | None = None
+
+
+SILENCE = Reply(html="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A command as somebody gave it. Its arguments may hold keys, so they are never printed."""
+
+    person: Person
+    chat_id: int
+    private: bool
+    at: datetime
+    bot_name: str  # without the @
+    name: str = ""
+    args: tuple[str, ...] = field(default=(), repr=False)
+    replied_to: int | None = None  # the message this one answers
+
+    def link(self, payload: str = "") -> str:
+        """The way to the private chat."""
+        return f"https://t.me/{self.bot_name}" + (f"?start={payload}" if payload else "")
+
+
+Handler = Callable[[Call, Services], Awaitable[Reply]]
+
+
+class Where(StrEnum):
+    """Where a command is answered."""
+
+    PRIVATE = "private"
+    GROUPS = "groups"
+    ANYWHERE = "anywhere"
+
+    def includes(self, *, private: bool) -> bool:
+        """Whether it is answered in a chat of this kind."""
+        return self is Where.ANYWHERE or private is (self is Where.PRIVATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A row of the table that feeds handlers, menus, /help and the README test."""
+
+    name: str
+    usage: str  # what follows the name
+    help: str
+    where: Where
+    handler: Handler
+    elsewhere: Handler | None = None  # answers in the wrong kind of chat; None: the general explanation
+    operators: bool = False
+    members: bool = True  # False: answered to anyone
+    perishable: bool = False  # refused when it was sent long ago and only arrives now
+
+    @property
+    def line(self) -> str:
+        """`/snooze [LABEL] DURATION`."""
+        return f"/{self.name} {self.usage}".rstrip()
+
+
+def wrong_usage(line: str, example: str = "") -> RequestError:
+    """The error to raise when arguments are missing or too many."""
+    shown = f", for instance {example}" if example else ""
+    return RequestError("wrong usage", advice=f"Send it like this: {line}{shown}. Nothing was changed.")

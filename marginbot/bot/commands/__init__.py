@@ -1,0 +1,1 @@
+"""The commands: parse, one call, render. Each is `async def command(call, services) -> Reply`."""

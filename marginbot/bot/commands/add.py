@@ -1,0 +1,130 @@
+"""/add, guided or in one line: check the request, read the account for real, show it, only then store it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from marginbot.bot import render_account
+from marginbot.bot.calls import Button, Call, Reply, Rows, Services
+from marginbot.bot.dialogue import Dialogue
+from marginbot.bot.figures import text
+from marginbot.domain.errors import MarginbotError, ReadingError
+from marginbot.flow.ports import VenueInfo
+from marginbot.flow.registration import Request
+
+ADD_USAGE = "/add EXCHANGE LABEL KEY [SECRET [PASSPHRASE]]"
+
+
+async def add(call: Call, services: Services) -> Reply:
+    """/add: the whole request in one line, or as much of it as is given, and questions for the rest."""
+    services.access.require_member(call.person.user_id)
+    services.dialogues.end(call.person.user_id)
+    if len(call.args) > 2:
+        exchange, label, *parts = call.args
+        return _check(call, services, exchange, label, parts)
+    dialogue = services.dialogues.begin(call.person.user_id, call.at)
+    try:
+        for word in call.args:
+            _take(dialogue, word, call, services)
+    except MarginbotError:
+        services.dialogues.end(call.person.user_id)
+        raise
+    return _ask(dialogue, services)
+
+
+async def add_in_group(call: Call, services: Services) -> Reply:
+    """/add in a group registers nothing, whatever it holds."""
+    link: Rows = ((Button("Add an account in private", url=call.link("add")),),)
+    if not call.args:
+        return Reply(html="Keys do not belong in a group. Add your account in our private chat:", buttons=link)
+    return Reply(
+        html="⚠️ <b>Keys do not belong in a group.</b> I have registered nothing. Others may have seen what you sent: "
+        "delete that key at the exchange and make a new one (rotate it), then add it in our private chat:",
+        buttons=link,
+    )
+
+
+async def answer(call: Call, words: str, services: Services) -> Reply:
+    """Plain text while the guided dialogue is going on: the answer to its last question."""
+    dialogue = services.dialogues.current(call.person.user_id, call.at)
+    if dialogue is None:
+        services.dialogues.end(call.person.user_id)
+        return Reply(html="That took a while and I have dropped what you had told me. Start again with /add.")
+    _take(dialogue, words, call, services)
+    if dialogue.venue is None or dialogue.label is None or dialogue.next_field is not None:
+        return _ask(dialogue, services)
+    services.dialogues.end(call.person.user_id)
+    return _check(call, services, dialogue.venue.id, dialogue.label, dialogue.parts)
+
+
+async def choose(call: Call, venue_id: str, services: Services) -> Reply:
+    """A press on one of the exchange buttons; old ones start over."""
+    services.access.require_member(call.person.user_id)
+    dialogue = services.dialogues.current(call.person.user_id, call.at)
+    if dialogue is None or dialogue.wants_secret:
+        dialogue = services.dialogues.begin(call.person.user_id, call.at)
+    dialogue.venue = services.registration.venue(venue_id)
+    dialogue.touched_at = call.at
+    return _ask(dialogue, services)
+
+
+def _take(dialogue: Dialogue, words: str, call: Call, services: Services) -> None:
+    """The answer to the question asked last; an unfit one leaves the dialogue where it was."""
+    dialogue.touched_at = call.at
+    if dialogue.venue is None:
+        dialogue.venue = services.registration.venue(words)
+    elif dialogue.label is None:
+        dialogue.label = services.registration.free_label(call.person.user_id, words)
+    else:
+        dialogue.parts.append(words.strip())
+
+
+def _ask(dialogue: Dialogue, services: Services) -> Reply:
+    venue = dialogue.venue
+    if venue is None:
+        return Reply(
+            html="Which exchange? Tap, or type its name. /cancel stops this.",
+            buttons=_venue_buttons(list(services.registration.reader.venues().values())),
+        )
+    if dialogue.label is None:
+        return Reply(
+            html=f"<b>{text(venue.title, 60)}</b>.\nWhat shall I call this account? One word, such as main or desk-2."
+        )
+    return Reply(html=_ask_credential(dialogue, venue))
+
+
+def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:
+    row = [Button(venue.title, f"add:{venue.id}") for venue in venues]
+    return tuple(tuple(row[at : at + 2]) for at in range(0, len(row), 2))
+
+
+def _ask_credential(dialogue: Dialogue, venue: VenueInfo) -> str:
+    wanted = f"Now send the <b>{text(dialogue.next_field or '', 60)}</b>."
+    if dialogue.parts:
+        return f"Got it. {wanted}"
+    care = "\nI delete your message as soon as I have read it." if venue.needs_secret else ""
+    return f"{text(venue.instructions, 600)}\n\n{wanted}{care}\n/cancel stops this."
+
+
+def _check(call: Call, services: Services, exchange: str, label: str, parts: Sequence[str]) -> Reply:
+    request = services.registration.request(call.person.user_id, exchange, label, parts)
+    return Reply(
+        html=f"⏳ Checking {text(request.label, 24)} at {text(request.venue.title, 60)} …",
+        then=partial(_probe, call, services, request),
+    )
+
+
+async def _probe(call: Call, services: Services, request: Request) -> Reply:
+    try:
+        report = await services.registration.probe(request, services.clock())
+    except ReadingError as error:
+        error.advice = f"{error.advice} To try again: /add {request.venue.id} {request.label}"
+        raise
+    return Reply(html=render_account.found(request, report), then=partial(_store, call, services, request))
+
+
+async def _store(call: Call, services: Services, request: Request) -> Reply:
+    account = services.registration.store_account(call.person, call.chat_id, request, services.clock())
+    services.on_change(account)
+    return Reply(html=render_account.watching(account, services.store.ladders(account.id)))

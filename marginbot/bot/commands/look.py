@@ -1,0 +1,39 @@
+"""/status and /positions: what is known of the accounts a chat may see."""
+
+from __future__ import annotations
+
+from marginbot.bot import render_status
+from marginbot.bot.calls import Call, Reply, Services, wrong_usage
+from marginbot.bot.render_status import View
+
+
+async def status(call: Call, services: Services) -> Reply:
+    """/status [LABEL]: own accounts in private; in a group what was shared with it, percentages only."""
+    label = _label(call, "/status [LABEL]")
+    if not call.private:
+        shared = services.status.group(call.chat_id, label)
+        if not shared:
+            return Reply(html="No account is shared with this group. Its owner can do that here: /share LABEL")
+        return Reply(html=render_status.status(shared, _view(services)))
+    own = services.status.own(call.person.user_id, label)
+    if not own:
+        return Reply(html="You have no account here yet. Add one: /add")
+    return Reply(html=render_status.status(own, _view(services)))
+
+
+async def positions(call: Call, services: Services) -> Reply:
+    """/positions [LABEL]: open positions with liquidation price and distance."""
+    own = services.status.own(call.person.user_id, _label(call, "/positions [LABEL]"))
+    if not own:
+        return Reply(html="You have no account here yet. Add one: /add")
+    return Reply(html=render_status.positions(own, _view(services)))
+
+
+def _label(call: Call, usage: str) -> str | None:
+    if len(call.args) > 1:
+        raise wrong_usage(usage)
+    return call.args[0] if call.args else None
+
+
+def _view(services: Services) -> View:
+    return View(now=services.clock(), stale_after=services.stale_after)

@@ -1,0 +1,32 @@
+"""/invite and /health: for the people who run the bot."""
+
+from __future__ import annotations
+
+from marginbot.bot.calls import Call, Reply, Services
+from marginbot.bot.figures import text
+from marginbot.flow.access import AccessMode
+
+INVITES_UNUSED = {
+    AccessMode.OPEN: "Anyone may register accounts here (MARGINBOT_ACCESS=open): no invitation is needed.",
+    AccessMode.ADMINS: "Only operators may register accounts here (MARGINBOT_ACCESS=admins): an invitation "
+    "would open nothing.",
+}
+
+
+async def invite(call: Call, services: Services) -> Reply:
+    """/invite: a code for one person."""
+    services.access.require_operator(call.person.user_id)
+    if services.access.mode in INVITES_UNUSED:
+        return Reply(html=INVITES_UNUSED[services.access.mode])
+    code, expires_at = services.access.invite(call.person.user_id, call.at)
+    return Reply(
+        html="🎟 One invitation, for one person, until "
+        f"{expires_at:%d %b %H:%M} UTC. Pass this on:\n\n{call.link(code)}\n\nor have them send me\n"
+        f"<code>/start {text(code)}</code>"
+    )
+
+
+async def health(call: Call, services: Services) -> Reply:
+    """/health: the bot's own state."""
+    services.access.require_operator(call.person.user_id)
+    return Reply(html="\n".join(text(line, 300) for line in services.health().splitlines()))

@@ -1,0 +1,49 @@
+"""/start and /cancel: the way in, and the way out of a dialogue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from marginbot.bot.calls import Button, Call, Reply, Services
+from marginbot.bot.commands.add import add
+
+WHAT_I_AM = (
+    "I watch the margin of your exchange accounts with read-only keys and warn you, "
+    "step by step, long before a liquidation."
+)
+
+
+async def start(call: Call, services: Services) -> Reply:
+    """/start [CODE|add]: who the bot is, and what to do next."""
+    if not call.private:
+        return Reply(
+            html=f"👋 {WHAT_I_AM} Accounts are added in our private chat; their owner may show them here with /share.",
+            buttons=((Button("Open the private chat", url=call.link("add")),),),
+        )
+    if call.args[:1] == ("add",):
+        return await add(replace(call, args=()), services)
+    if services.access.may_register(call.person.user_id):
+        return Reply(html=f"👋 {WHAT_I_AM}\n\n{_next_step(call, services)}")
+    if not call.args:
+        services.access.require_member(call.person.user_id)
+    services.store.remember_person(call.person, call.chat_id, call.at)
+    services.store.redeem_invite(call.args[0], call.person.user_id, call.at)
+    # The bot may be open to operators only: then a code, even a good one, opens nothing.
+    services.access.require_member(call.person.user_id)
+    return Reply(html=f"👋 Welcome. {WHAT_I_AM}\n\n{_next_step(call, services)}")
+
+
+def _next_step(call: Call, services: Services) -> str:
+    if services.store.accounts_of(call.person.user_id):
+        return "/status shows how your accounts are. /add adds another one, /help lists the rest."
+    return (
+        "Next: /add your first account. You need a <b>read-only</b> API key of your exchange "
+        "(or just the address, where the exchange is on a chain). /help lists the rest."
+    )
+
+
+async def cancel(call: Call, services: Services) -> Reply:
+    """/cancel: leave the guided /add."""
+    if services.dialogues.end(call.person.user_id):
+        return Reply(html="Cancelled. Nothing was stored.")
+    return Reply(html="There is nothing to cancel.")

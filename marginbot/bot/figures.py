@@ -1,0 +1,169 @@
+"""Numbers and words for people. Unknown is said in words; it never looks like zero."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from html import escape
+
+from marginbot.domain.grading import DecidedBy, Grade
+from marginbot.domain.margin import PoolState
+from marginbot.domain.report import PoolReport
+from marginbot.domain.room import MARKET, STABLE
+
+SYMBOLS = {
+    Grade.OK: "🟢",
+    Grade.NOTICE: "🟡",
+    Grade.WARNING: "🟠",
+    Grade.CRITICAL: "🔴",
+    Grade.EMERGENCY: "🚨",
+    Grade.DEFICIT: "🆘",
+}
+BLIND = "⚫"
+NOT_KNOWN = "not known"
+NO_BREACH = "no price move can breach it"
+
+_LOUD = re.compile(r"NOTICE|WARNING|CRITICAL|EMERGENCY|DEFICIT|STALE|RECOVERED|\bOK\b")
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, direction overrides, line breaks
+
+
+def text(value: str, limit: int = 200) -> str:
+    """Foreign text made fit for a message: one line, no hidden characters, bounded, escaped."""
+    visible = "".join(" " if unicodedata.category(c) in _HIDDEN else c for c in value[: 4 * limit])
+    words = " ".join(visible.split())
+    return escape(words if len(words) <= limit else words[: limit - 1] + "…", quote=False)
+
+
+def quiet(value: str, limit: int = 200) -> str:
+    """Like `text`, for an alert: it has one grade in capitals, and no label or note may look like another."""
+    return _LOUD.sub(lambda found: found[0].lower(), text(value, limit))
+
+
+def percent(ratio: Decimal | float | None) -> str:
+    """A ratio as people see it: `71.3%`."""
+    if ratio is None:
+        return NOT_KNOWN
+    value = float(ratio) * 100
+    if value > 9999:
+        return "over 9999%"
+    return "under 0.1%" if 0 < value < 0.05 else f"{value:.1f}%"
+
+
+def move(fraction: float) -> str:
+    """A signed price move: `-4.2%`; finer below one per cent, and never zero unless it is."""
+    value = fraction * 100
+    if value == 0:
+        return "0%"
+    if abs(value) < 0.005:
+        return "under 0.01%"
+    return f"{value:+.2f}%" if abs(value) < 0.995 else f"{value:+.1f}%"
+
+
+def multiple(cushion: float) -> str:
+    """A cushion: `3.1x`."""
+    if cushion >= 100:
+        return f"{min(cushion, 99999):.0f}x"
+    return "under 0.1x" if 0 < cushion < 0.05 else f"{cushion:.1f}x"
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """An amount rounded for people, with its currency."""
+    if amount is None:
+        return NOT_KNOWN
+    return f"{_rounded(amount, currency)} {text(currency, 12)}"
+
+
+def _rounded(amount: Decimal, currency: str) -> str:
+    size = abs(amount)
+    if size >= Decimal("1e12"):
+        return f"{amount:.3e}"
+    if size >= 1000 or amount == 0:
+        return f"{amount:,.0f}"
+    if currency in STABLE and size >= Decimal("0.01"):
+        return f"{amount:,.2f}"
+    return f"{amount:.4g}" if size >= Decimal("1e-8") else f"{amount:.1e}"
+
+
+def advised(amount: Decimal, currency: str) -> str:
+    """An amount to act on: as it was rounded up, not rounded again."""
+    return f"{plain_number(amount)} {text(currency, 12)}"
+
+
+def plain_number(value: Decimal | None) -> str:
+    """A price or a size, exactly, without trailing zeros; beyond twelve digits, shortened."""
+    if value is None:
+        return NOT_KNOWN
+    digits = f"{value.normalize():,f}"
+    return digits if len(digits) <= 20 else f"{value:.6e}"
+
+
+def underlying(scenario: str | None) -> str:
+    """What has to move: one coin, or the whole market."""
+    return "whole market" if scenario == MARKET else text(scenario or "price", 20)
+
+
+def room(pool: PoolReport, notes: Sequence[str]) -> str:
+    """`BTC -4.2%`, or in words why there is no such figure."""
+    if pool.state is PoolState.FLAT:
+        return "no position"
+    if pool.state is PoolState.DEFICIT:
+        return "none left"
+    if pool.room is not None:
+        return f"{underlying(pool.scenario)} {move(pool.room)}" if pool.room else "none left"
+    return NO_BREACH if room_is_known(pool, notes) else NOT_KNOWN
+
+
+def room_is_known(pool: PoolReport, notes: Sequence[str]) -> bool:
+    """False where a missing room means that it could not be computed, rather than that nothing can breach."""
+    if pool.state is PoolState.UNKNOWN:
+        return False
+    unknown = any(note.startswith(f"{pool.name}: ") and "room cannot be computed" in note for note in notes)
+    return pool.room is not None or not unknown
+
+
+def ratio_of(pool: PoolReport) -> str:
+    """The ratio, or the state that takes its place."""
+    if pool.state is PoolState.DEFICIT:
+        return "equity is gone"
+    return "no position" if pool.state is PoolState.FLAT else percent(pool.margin_ratio)
+
+
+def decided(by: DecidedBy) -> str:
+    """` (by cushion)`, where one of the ladders decided."""
+    return "" if by in (DecidedBy.NOTHING, DecidedBy.DEFICIT) else f" (by {by})"
+
+
+def pool_title(name: str) -> str:
+    """`isolated:BTC/USDT:USDT:long` as people read it."""
+    return text(name.replace(":", " ", 1), 60)
+
+
+def word(grade: Grade | None) -> str:
+    """A grade in lower case, for every place but the headline."""
+    if grade is None:
+        return "never judged"
+    return "calm" if grade is Grade.OK else grade.name.lower()
+
+
+def ago(span: timedelta | float) -> str:
+    """`12 s`, `4 min`, `3 h`, `2 d`."""
+    seconds = max(0.0, span.total_seconds() if isinstance(span, timedelta) else span)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and unit == "min"):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def clock(at: datetime, now: datetime | None = None) -> str:
+    """`13:24:00 UTC`, with the date when it is not today's."""
+    day = "" if now is None or at.date() == now.date() else f"{at:%d %b} "
+    return f"{day}{at:%H:%M:%S} UTC"
+
+
+def until(at: datetime, now: datetime) -> str:
+    """`13:24 UTC`, with the date when it is not today's."""
+    day = "" if at.date() == now.date() else f"{at:%d %b} "
+    return f"{day}{at:%H:%M} UTC"

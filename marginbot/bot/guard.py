@@ -1,0 +1,212 @@
+"""The door: who may ask what, where; secrets out of sight first; and an answer to everybody, whatever happens.
+
+The only place that joins our errors with what people read. Texts of messages never reach the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from telegram import Bot, CallbackQuery, Message, Update
+from telegram.constants import ChatType
+from telegram.ext import ContextTypes
+
+from marginbot.bot.calls import SILENCE, Button, Call, Command, Reply, Services, Where
+from marginbot.bot.commands.add import add_in_group, answer
+from marginbot.bot.figures import ago, text
+from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming
+from marginbot.bot.menus import set_operator_menu
+from marginbot.bot.presses import Answer, Press, press
+from marginbot.bot.table import BY_NAME, nearest, visible
+from marginbot.bot.voice import Voice
+from marginbot.domain.errors import GroupOnly, MarginbotError, RequestError
+from marginbot.flow.ports import Person
+from marginbot.logs import redact
+
+log = logging.getLogger(__name__)
+
+PERISHES_AFTER = timedelta(minutes=5)
+FAULT = (
+    "This is a fault of mine, not yours. The operator finds the details in the log. /status still tells how things are."
+)
+DELETED = "🗑 I have deleted your message, because it may hold a key."
+NOT_DELETED = "⚠️ <b>I could not delete your message. Please delete it yourself, now:</b> it may hold a key."
+NO_CHANNELS = "I do not work in channels. Write to me in a private chat, or add me to a group."
+WHO_ARE_YOU = (
+    "I cannot tell who you are: you write as the group or as a channel. Switch off “Remain anonymous” in your "
+    "administrator rights, or write to me in a private chat. Nothing was done."
+)
+
+
+class Guard:
+    """Takes updates, gives answers."""
+
+    def __init__(self, services: Services, voice: Voice) -> None:
+        self._services = services
+        self._voice = voice
+
+    async def on_message(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """A message, an edited one, or a channel's post."""
+        message = incoming(update)
+        if message is None:
+            return
+        if message.moved_to is not None:
+            self._services.store.move_chat(message.chat_id, message.moved_to)
+            return
+        hidden = await self._hide_secret(message)
+        reply = await answered(partial(self._reply_to, message, context.bot, hidden is not None))
+        if hidden:
+            reply = replace(reply, html=f"{hidden}\n\n{reply.html}" if reply.html else hidden)
+        await self._voice.say(message.chat_id, reply, answered)
+
+    async def _hide_secret(self, message: Incoming) -> str | None:
+        """Delete what may hold a secret before anything else is done; what to tell about it, None if there is none."""
+        guided = self._is_asked_for_a_secret(message)
+        if not guided and not holds_secret(message.words):
+            return None
+        for word in _secret_words(message.words, guided=guided):
+            redact(word)
+        return DELETED if await self._voice.delete(message.chat_id, message.message_id) else NOT_DELETED
+
+    def _is_asked_for_a_secret(self, message: Incoming) -> bool:
+        if message.person is None or not message.private or message.words.startswith("/"):
+            return False
+        return bool(message.words) and self._services.dialogues.wants_secret(message.person.user_id)
+
+    async def _reply_to(self, message: Incoming, bot: Bot, hidden: bool) -> Reply:
+        parsed = command_of(message.words, bot.username)
+        ours = hidden or (parsed is not None and parsed[0] in BY_NAME)
+        if message.edited:
+            return Reply(html="I do not act on edited messages: send it anew.") if hidden else SILENCE
+        if message.channel or message.person is None:
+            return Reply(html=NO_CHANNELS if message.channel else WHO_ARE_YOU) if ours else SILENCE
+        name, args = parsed or ("", ())
+        call = Call(
+            person=message.person,
+            chat_id=message.chat_id,
+            private=message.private,
+            at=self._services.clock(),
+            bot_name=bot.username,
+            name=name,
+            args=args,
+            replied_to=message.replied_to,
+        )
+        if parsed is None:
+            return await self._plain_text(call, message, hidden)
+        if name == "start" and call.private and self._services.access.is_operator(call.person.user_id):
+            await set_operator_menu(bot, call.person.user_id)
+        return await self._command(call, message, hidden)
+
+    async def _plain_text(self, call: Call, message: Incoming, hidden: bool) -> Reply:
+        dialogues = self._services.dialogues
+        if not call.private:
+            return await add_in_group(replace(call, args=("",)), self._services) if hidden else SILENCE
+        in_dialogue = dialogues.current(call.person.user_id, call.at) is not None
+        if message.words and (in_dialogue or dialogues.lapsed(call.person.user_id, call.at)):
+            return await answer(call, message.words, self._services)
+        if hidden:
+            return Reply(html="That looked like a key and I did nothing with it. To add an account send /add")
+        return Reply(html="I only understand commands. /status tells how things are, /help lists the rest.")
+
+    async def _command(self, call: Call, message: Incoming, hidden: bool) -> Reply:
+        command = BY_NAME.get(call.name)
+        if command is None:
+            if call.private:
+                return self._unknown(call)
+            return await add_in_group(replace(call, args=("",)), self._services) if hidden else SILENCE
+        if not command.where.includes(private=call.private):
+            return await self._elsewhere(command, call)
+        self._admit(command, call, message)
+        return await command.handler(call, self._services)
+
+    def _unknown(self, call: Call) -> Reply:
+        operator = self._services.access.is_operator(call.person.user_id)
+        meant = nearest(call.name, visible(private=True, operator=operator))
+        hint = f" Did you mean {text(meant.line)}?" if meant else ""
+        return Reply(html=f"I do not know that command.{hint} /help lists what I know.")
+
+    async def _elsewhere(self, command: Command, call: Call) -> Reply:
+        if command.elsewhere is not None:
+            return await command.elsewhere(call, self._services)
+        if command.where is Where.GROUPS:
+            raise GroupOnly("a group's command", advice=f"Send {command.line} in the group that is concerned.")
+        link = ((Button("Open the private chat", url=call.link()),),)
+        return Reply(html=f"/{command.name} is answered in our private chat only.", buttons=link)
+
+    def _admit(self, command: Command, call: Call, message: Incoming) -> None:
+        services, user_id = self._services, call.person.user_id
+        if command.operators:
+            services.access.require_operator(user_id)
+        if command.members and call.private and not services.store.accounts_of(user_id):
+            services.access.require_member(user_id)
+        late = call.at - message.sent_at
+        if command.perishable and late > PERISHES_AFTER:
+            raise RequestError(
+                "came too late",
+                advice=f"You sent that {ago(late)} ago, but I only see it now and things may have changed. "
+                "Look at /status and send it again. Nothing was changed.",
+            )
+
+    async def on_press(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """A pressed button."""
+        query = update.callback_query
+        if query is None or query.data is None:
+            return
+        chat_id, pressed = _pressed(query, context.bot, self._services)
+        result = await _decided(pressed, self._services)
+        await self._voice.toast(query, result.toast, alert=result.alert)
+        if result.html is not None:
+            await self._voice.change(query, result.html, result.buttons)
+        await self._voice.say(chat_id, result.reply, answered)
+
+    async def on_error(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """What nothing else caught; the update itself is not logged."""
+        log.error("an update could not be handled", exc_info=context.error)
+
+
+def _secret_words(words: str, *, guided: bool) -> list[str]:
+    """What must not reach the log: credentials, but not the names of a venue and a label before them."""
+    parts = words.split()
+    return parts if guided else [word for at, word in enumerate(parts) if at > 2 or len(word) > 24]
+
+
+def _pressed(query: CallbackQuery, bot: Bot, services: Services) -> tuple[int, Press]:
+    message = query.message
+    person = Person(query.from_user.id, query.from_user.full_name)
+    chat_id = message.chat.id if message else person.user_id
+    call = Call(
+        person=person,
+        chat_id=chat_id,
+        private=message is None or message.chat.type == ChatType.PRIVATE,
+        at=services.clock(),
+        bot_name=bot.username,
+    )
+    html = message.text_html if isinstance(message, Message) and message.text else ""
+    return chat_id, Press(call=call, data=query.data or "", html=html)
+
+
+async def _decided(pressed: Press, services: Services) -> Answer:
+    try:
+        return await press(pressed, services)
+    except MarginbotError as error:
+        log.info("press of user %s: %s", pressed.call.person.user_id, error)
+        return Answer(toast=error.advice, alert=True)
+    except Exception:
+        log.exception("a press could not be handled")
+        return Answer(toast=FAULT, alert=True)
+
+
+async def answered(work: Callable[[], Awaitable[Reply]]) -> Reply:
+    """The reply, or what to say instead of it."""
+    try:
+        return await work()
+    except MarginbotError as error:
+        log.info("refused: %s", error)
+        return Reply(html=text(error.advice, 1500))
+    except Exception:
+        log.exception("a message could not be handled")
+        return Reply(html=FAULT)

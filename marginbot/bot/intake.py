@@ -1,0 +1,87 @@
+"""What came in: who said it, where, and whether it may hold a secret. The text itself is never printed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from telegram import Message, Update
+from telegram.constants import ChatType
+
+from marginbot.flow.ports import Person
+
+ANONYMOUS_ADMIN = 1087968824  # @GroupAnonymousBot, the sender of anonymous administrators
+SHORTEST_KEY = 30  # credentials are longer than this; words of people are not
+LONGEST_NAME_OF_A_VENUE = 24
+
+_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,64})(?:@(\w+))?(?=\s|$)")
+_KEYLIKE = re.compile(rf"[A-Za-z0-9+/=_.:-]{{{SHORTEST_KEY},}}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A message in the terms of this bot."""
+
+    chat_id: int
+    message_id: int
+    words: str = field(repr=False)
+    private: bool
+    channel: bool
+    edited: bool
+    person: Person | None  # None: somebody who cannot be told from others
+    sent_at: datetime
+    replied_to: int | None = None
+    moved_to: int | None = None  # the group became this supergroup
+
+
+def incoming(update: Update) -> Incoming | None:
+    """The message of an update; None for what no person wrote."""
+    message = update.effective_message
+    if message is None or update.callback_query is not None or message.is_automatic_forward:
+        return None
+    user = message.from_user
+    if user is not None and user.is_bot and message.sender_chat is None and user.id != ANONYMOUS_ADMIN:
+        moved = message.migrate_to_chat_id
+        return _incoming(message, update, moved_to=moved) if moved else None
+    return _incoming(message, update, moved_to=message.migrate_to_chat_id)
+
+
+def _incoming(message: Message, update: Update, *, moved_to: int | None) -> Incoming:
+    replied = message.reply_to_message
+    return Incoming(
+        chat_id=message.chat.id,
+        message_id=message.message_id,
+        words=message.text or message.caption or "",
+        private=message.chat.type == ChatType.PRIVATE,
+        channel=message.chat.type == ChatType.CHANNEL,
+        edited=update.edited_message is not None or update.edited_channel_post is not None,
+        person=_person(message),
+        sent_at=message.date,
+        replied_to=replied.message_id if replied else None,
+        moved_to=moved_to,
+    )
+
+
+def _person(message: Message) -> Person | None:
+    user = message.from_user
+    if user is None or message.sender_chat is not None or user.id == ANONYMOUS_ADMIN:
+        return None
+    return Person(user.id, user.full_name)
+
+
+def command_of(words: str, bot_name: str) -> tuple[str, tuple[str, ...]] | None:
+    """Name and arguments of a command; None for plain text and for what is meant for another bot."""
+    found = _COMMAND.match(words.strip())
+    if found is None or (found[2] or bot_name).casefold() != bot_name.casefold():
+        return None
+    return found[1].lower(), tuple(words.strip()[found.end() :].split())
+
+
+def holds_secret(words: str) -> bool:
+    """Whether a message should be deleted to be safe: any `/add` with more than a venue's name, anything keylike."""
+    parsed = _COMMAND.match(words.strip())
+    args = words.strip()[parsed.end() :].split() if parsed else []
+    if parsed and parsed[1].lower() == "add" and args:
+        return len(args) > 1 or len(args[0]) > LONGEST_NAME_OF_A_VENUE
+    return any(_KEYLIKE.fullmatch(word) and not word.startswith("http") for word in words.split())

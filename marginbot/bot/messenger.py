@@ -1,0 +1,52 @@
+"""Delivers notices through Telegram."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from telegram import Bot
+
+from marginbot.bot import render_alert
+from marginbot.bot.figures import BLIND, SYMBOLS, text
+from marginbot.bot.render import to_plain
+from marginbot.bot.wire import Letter, post
+from marginbot.domain.notices import Notice, Outcome
+
+log = logging.getLogger(__name__)
+
+
+class TelegramMessenger:
+    """A `Messenger`: says what became of a message and never raises for what the other side does."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    async def send(self, notice: Notice, now: datetime) -> Outcome:
+        """Send a notice, loudly or not; in full if Telegram takes that, else as short plain text."""
+        return await post(self._bot, letter_of(notice, now))
+
+
+def letter_of(notice: Notice, now: datetime) -> Letter:
+    """A notice as a message. Even facts that cannot be shown are told: an alert is never lost to its layout."""
+    try:
+        html, short = render_alert.alert(notice, now), render_alert.short(notice)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError):
+        log.exception("notice %s cannot be shown in full", notice.id)
+        html = _bare(notice)
+        short = to_plain(html)
+    return Letter(
+        chat_id=notice.chat_id,
+        html=html,
+        short=short,
+        buttons=render_alert.buttons(notice),
+        silent=not notice.sound,
+    )
+
+
+def _bare(notice: Notice) -> str:
+    facts = notice.facts
+    symbol, state = (BLIND, "STALE") if facts.grade is None else (SYMBOLS[facts.grade], facts.grade.name)
+    return (
+        f"{symbol} <b>{state}</b> · {text(facts.label, 24)} · {text(facts.exchange, 24)}\nSend /status for the figures."
+    )

@@ -1,0 +1,104 @@
+"""Long polling for updates: never gives up, stops at once, and knows when Telegram last answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from telegram import Update
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from marginbot.bot.types import App
+from marginbot.bot.wire import outcome_of
+from marginbot.domain.notices import TryAgain
+
+log = logging.getLogger(__name__)
+
+POLL = timedelta(seconds=25)
+LONGEST_PAUSE = 10.0
+ALLOWED = [
+    Update.MESSAGE,
+    Update.EDITED_MESSAGE,
+    Update.CHANNEL_POST,
+    Update.CALLBACK_QUERY,
+]
+
+
+@dataclass(slots=True)
+class TelegramHealth:
+    """Whether Telegram answers."""
+
+    answered_at: datetime | None = None  # last successful getUpdates
+    trouble: str = ""  # why the last one failed; empty: it did not
+
+    def is_fresh(self, now: datetime, within: timedelta = timedelta(seconds=90)) -> bool:
+        """Whether Telegram answered lately."""
+        return self.answered_at is not None and now - self.answered_at <= within
+
+
+class Poller:
+    """Fetches updates into the application's queue."""
+
+    def __init__(
+        self, application: App, health: TelegramHealth, clock: Callable[[], datetime], poll: timedelta = POLL
+    ) -> None:
+        self._application = application
+        self._health = health
+        self._clock = clock
+        self._poll = poll
+        self._next_id = 0
+
+    async def run(self) -> None:
+        """Until cancelled. What was said while we were away is not dropped."""
+        failures = 0
+        while True:
+            try:
+                await self._once(self._poll)
+            except TelegramError as error:
+                failures += 1
+                await asyncio.sleep(self._trouble(error, failures))
+            except Exception:
+                # An update the library cannot read must not end listening for good.
+                failures += 1
+                log.exception("updates could not be read")
+                await asyncio.sleep(LONGEST_PAUSE)
+            else:
+                failures = 0
+
+    async def confirm(self) -> None:
+        """Tell Telegram what was fetched, so that it is not sent again after a restart."""
+        if not self._next_id:
+            return
+        try:
+            async with asyncio.timeout(2):
+                await self._application.bot.get_updates(offset=self._next_id, limit=1, timeout=0)
+        except (TelegramError, TimeoutError) as error:
+            log.info("fetched updates not confirmed, they may come again: %s", type(error).__name__)
+
+    async def _once(self, poll: timedelta) -> None:
+        updates = await self._application.bot.get_updates(offset=self._next_id, timeout=poll, allowed_updates=ALLOWED)
+        self._answered()
+        for update in updates:
+            self._next_id = update.update_id + 1
+            await self._application.update_queue.put(update)
+
+    def _answered(self) -> None:
+        if self._health.trouble:
+            log.warning("Telegram answers again")
+        self._health.answered_at, self._health.trouble = self._clock(), ""
+
+    def _trouble(self, error: TelegramError, failures: int) -> float:
+        """Note the first failure and changes of its kind, nothing in between; how long to pause."""
+        outcome = outcome_of(error)
+        told = outcome.error if isinstance(outcome, TryAgain) else str(outcome)
+        if told != self._health.trouble:
+            log.warning("Telegram does not answer: %s", told)
+        self._health.trouble = told
+        if isinstance(error, RetryAfter) and isinstance(outcome, TryAgain) and outcome.after:
+            return outcome.after.total_seconds()
+        if isinstance(error, InvalidToken | Conflict):
+            return LONGEST_PAUSE
+        return min(LONGEST_PAUSE, 0.5 * 2.0 ** min(failures - 1, 10))

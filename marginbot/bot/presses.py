@@ -1,0 +1,144 @@
+"""Buttons: every press is authorised again, against the account it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from marginbot.bot import figures as fig
+from marginbot.bot import render_status
+from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
+from marginbot.bot.commands.add import choose
+from marginbot.bot.figures import text, until
+from marginbot.bot.render_status import View
+from marginbot.domain.alerting import AlertState, Reason
+from marginbot.domain.errors import NotAllowed, RequestError
+from marginbot.domain.grading import Grade
+from marginbot.domain.notices import Notice
+from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.ports import Account, Person
+from marginbot.flow.preferences import Quieted
+
+SNOOZE = timedelta(hours=1)
+_NOTICE = re.compile(r"(ack|snz|det|try):([0-9]{1,18})")
+_VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
+_MARK = "🔕 "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A pressed button."""
+
+    call: Call
+    data: str
+    html: str = field(default="", repr=False)  # the message it hangs under; empty: no longer available
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a press leads to: a word shown to the one who pressed, the message changed, something said."""
+
+    toast: str
+    alert: bool = False  # the word must be clicked away
+    html: str | None = None
+    buttons: Rows = ()
+    reply: Reply = SILENCE
+
+
+async def press(pressed: Press, services: Services) -> Answer:
+    """Do what a button says."""
+    about_notice, about_venue = _NOTICE.fullmatch(pressed.data), _VENUE.fullmatch(pressed.data)
+    if about_venue and pressed.call.private:
+        return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
+    notice = services.store.notice(int(about_notice[2])) if about_notice else None
+    if about_notice is None or notice is None:
+        return Answer(toast="This button is out of date. /status shows how things are.", alert=True)
+    account = _owned(pressed.call.person, notice, services)
+    return await ACTIONS[about_notice[1]](pressed, notice, account, services)
+
+
+def _owned(person: Person, notice: Notice, services: Services) -> Account:
+    for account in services.store.accounts_of(person.user_id):
+        if account.id == notice.account_id:
+            return account
+    raise NotAllowed("not the owner", advice="Only the owner of this account may do that.")
+
+
+async def _acknowledge(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    return _quiet(pressed, notice, account, services, None)
+
+
+async def _snooze(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    return _quiet(pressed, notice, account, services, SNOOZE)
+
+
+def _quiet(pressed: Press, notice: Notice, account: Account, services: Services, wait: timedelta | None) -> Answer:
+    _require_not_worse(notice, services)
+    at = services.clock()
+    done = _quieted(pressed.call.person.user_id, notice, account, services, wait, at)
+    if not done:
+        return Answer(toast="It is calm again: there is nothing to quiet.", alert=True)
+    word, ends = ("Acknowledged", "Snoozed")[wait is not None], until(min(q.mute.until for q in done), at)
+    mark = f"{_MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
+    toast = f"{word} until {ends}. Anything worse still comes through."
+    return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
+
+
+def _quieted(
+    user_id: int, notice: Notice, account: Account, services: Services, wait: timedelta | None, at: datetime
+) -> Sequence[Quieted]:
+    """A message about the whole account stands for all its pools; the others for their own."""
+    preferences = services.preferences
+    if notice.facts.reason is not Reason.SIGHT_BACK or notice.subject != ACCOUNT:
+        done = preferences.quiet_notice(user_id, notice, wait, at)
+        return [done] if done else []
+    if wait is None:
+        return preferences.acknowledge(user_id, account.label, at)
+    return preferences.snooze(user_id, account.label, wait, at)
+
+
+def _require_not_worse(notice: Notice, services: Services) -> None:
+    """A tap on an old message must not quiet a grade that its reader has not seen."""
+    state = services.store.states(notice.account_id).get(notice.subject, AlertState())
+    shown = notice.facts.grade or Grade.OK
+    if state.grade is not None and state.grade > shown:
+        raise RequestError(
+            "worse by now",
+            advice=f"It has become worse since this message: {state.grade.name}. Look at the newest one. "
+            "Nothing was changed.",
+        )
+
+
+def _marked(html: str, mark: str) -> str | None:
+    if not html:
+        return None
+    kept = [line for line in html.split("\n") if not line.startswith(_MARK)]
+    return "\n".join([*kept, mark])
+
+
+def _still_useful(notice: Notice) -> Rows:
+    return ((Button("Snooze 1 h", f"snz:{notice.id}"), Button("Details", f"det:{notice.id}")),)
+
+
+async def _details(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    if not pressed.call.private:
+        return Answer(toast="Amounts are shown in our private chat only: /status there.", alert=True)
+    [standing] = services.status.own(pressed.call.person.user_id, account.label)
+    view = View(now=services.clock(), stale_after=services.stale_after)
+    return Answer(toast="", reply=Reply(html=render_status.details(standing, view)))
+
+
+async def _retry(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    resumed = services.registration.retry(pressed.call.person.user_id, account.label, services.clock())
+    services.on_change(resumed)
+    return Answer(toast=f"Trying {fig.quiet(account.label, 24)} again now. I write when I can read it, or cannot.")
+
+
+ACTIONS: dict[str, Callable[[Press, Notice, Account, Services], Awaitable[Answer]]] = {
+    "ack": _acknowledge,
+    "snz": _snooze,
+    "det": _details,
+    "try": _retry,
+}

@@ -1,0 +1,254 @@
+"""Alerts: notice → Telegram HTML. The first line is all that a locked phone shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from marginbot.bot import figures as fig
+from marginbot.bot.calls import Button, Rows
+from marginbot.bot.figures import quiet
+from marginbot.bot.render import LIMIT, length, to_plain
+from marginbot.domain.alerting import Reason
+from marginbot.domain.errors import Cause
+from marginbot.domain.grading import DecidedBy, Grade
+from marginbot.domain.margin import PoolState
+from marginbot.domain.notices import Facts, Notice
+from marginbot.domain.report import PoolReport
+
+LATE_AFTER = timedelta(seconds=30)
+MOST_POSITIONS = 5
+MOST_NOTES = 3
+BUDGET = LIMIT - 300  # leaves room for "Acknowledged by …"
+
+BACK_AT_NOTICE = "back at notice"
+BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
+
+CAUSES = {
+    Cause.KEY_REFUSED: "the exchange refused the key",
+    Cause.NO_PERMISSION: "the key may not read this account",
+    Cause.CLOCK_SKEW: "this server's clock is off",
+    Cause.RATE_LIMITED: "the exchange limits my requests",
+    Cause.BANNED: "the exchange banned my address",
+    Cause.VENUE_DOWN: "the exchange does not answer",
+    Cause.BAD_PAYLOAD: "the exchange's answer makes no sense to me",
+    Cause.UNSUPPORTED: "this kind of account is not supported",
+    Cause.POOL_UNKNOWN: "its margin requirement is not known",
+    Cause.OUR_FAULT: "a fault of mine",
+}
+LADDERS = {
+    DecidedBy.RATIO: "Decided by the ratio ladder",
+    DecidedBy.CUSHION: "Decided by the cushion ladder",
+    DecidedBy.BOTH: "Decided by both ladders, ratio and cushion",
+}
+
+
+def alert(notice: Notice, now: datetime) -> str:
+    """The message of a notice: one grade word in capitals, never longer than Telegram takes."""
+    facts = notice.facts
+    if facts.reason in BLINDNESS or facts.grade is None:
+        lines = _blind(notice)
+    elif _left_with_nothing(facts):
+        lines = _gone(facts)
+    elif facts.reason is Reason.RECOVERED:
+        lines = [_headline("✅", "RECOVERED", facts), f"Was {fig.word(facts.previous)}, now calm.", *_body(facts)]
+    else:
+        lines = [_headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts), *_story(facts), *_body(facts)]
+    return _fitted([lines[0], *_handling(notice, now), *lines[1:]])
+
+
+def short(notice: Notice) -> str:
+    """The least that must arrive, as plain text, for when the full message is refused."""
+    facts = notice.facts
+    first = to_plain(alert(notice, notice.created_at).split("\n", 1)[0])
+    if facts.pool is None or facts.reason in BLINDNESS:
+        return f"{first}\nSend /status for more."
+    figures = f"{fig.room(facts.pool, facts.warnings)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
+    return f"{first}\n{to_plain(figures)}\nSend /status for more."
+
+
+def buttons(notice: Notice) -> Rows:
+    """What can be done about an alert with a tap."""
+    facts, number = notice.facts, notice.id
+    details = Button("Details", f"det:{number}")
+    if facts.reason is Reason.KEY_REFUSED:
+        return ((Button("Retry", f"try:{number}"), details),)
+    quieting = (Button("Acknowledge", f"ack:{number}"), Button("Snooze 1 h", f"snz:{number}"))
+    if facts.reason in BLINDNESS:
+        return (quieting, (Button("Retry", f"try:{number}"), details))
+    calm = facts.reason is Reason.RECOVERED or facts.grade in (None, Grade.OK)
+    return ((details,),) if calm else (quieting, (details,))
+
+
+def _headline(symbol: str, state: str, facts: Facts) -> str:
+    return f"{symbol} <b>{state}</b> · {quiet(facts.label, 24)} · {quiet(facts.exchange, 24)}"
+
+
+def _handling(notice: Notice, now: datetime) -> list[str]:
+    """What the way of the message itself has to say."""
+    lines = []
+    if notice.facts.reason in (Reason.REMINDER_DUE, Reason.STILL_BLIND):
+        lines.append("🔁 REMINDER: this has not changed")
+    if now - notice.created_at > LATE_AFTER:
+        lines.append(f"⏱ delayed, written {fig.clock(notice.created_at, now)}")
+    if notice.attempts > 0:
+        lines.append("(may be a repeat)")
+    return lines
+
+
+def _story(facts: Facts) -> list[str]:
+    was = fig.word(facts.previous)
+    if facts.reason is Reason.SIGHT_BACK:
+        blind = "" if facts.blind_since is None else f" after {fig.ago(facts.at - facts.blind_since)} blind"
+        return [f"👁 I can read it again{blind}.", f"Before that: {was}."]
+    if facts.reason is Reason.FIRST_SIGHT:
+        return ["Found like this at the first reading."]
+    if facts.reason is Reason.EASED:
+        return [f"↘ Eased: was {was}, now at {fig.word(facts.grade)}."]
+    if facts.reason is Reason.WORSENED and facts.previous is not None:
+        return [f"↗ Worse: was {was}."]
+    return []
+
+
+def _body(facts: Facts) -> list[str]:
+    pool = facts.pool
+    if pool is None:
+        return ["", "No position is left.", f"Read {fig.clock(facts.at)}"]
+    return [
+        *_distance(pool, facts.warnings),
+        "",
+        *_figures(pool),
+        *_remedy(pool, len(facts.positions)),
+        *_positions(facts.positions),
+        "",
+        f"{quiet(fig.pool_title(pool.name), 80)} · read {fig.clock(facts.at)}",
+        *_notes(facts.warnings),
+    ]
+
+
+def _distance(pool: PoolReport, notes: Sequence[str]) -> list[str]:
+    """How far the market is from the trigger: what a trader asks first."""
+    if pool.state is PoolState.DEFICIT:
+        return [
+            "<b>Equity is gone</b>: nothing backs the",
+            "margin that is required. Liquidation is",
+            "due or under way.",
+        ]
+    if pool.state is PoolState.FLAT:
+        return ["No position is left in this pool."]
+    if pool.room is None:
+        known = fig.room_is_known(pool, notes)
+        return ["By itself, no price move can breach it." if known else "Room to liquidation: not known."]
+    if pool.room == 0:
+        return ["<b>No room left</b>: at or past liquidation."]
+    away = f"<b>{quiet(fig.underlying(pool.scenario))} {fig.move(pool.room)}</b> to liquidation"
+    if pool.cushion is None:
+        return [away]
+    return [away, f"= <b>{fig.multiple(pool.cushion)}</b> an ordinary hour (cushion)"]
+
+
+def _figures(pool: PoolReport) -> list[str]:
+    equity = f"Equity {quiet(fig.money(pool.equity, pool.currency))}"
+    if pool.state is PoolState.FLAT:
+        return [equity]
+    decided = LADDERS.get(pool.decided_by)
+    return [
+        f"Margin ratio <b>{'beyond 100%' if pool.state is PoolState.DEFICIT else fig.ratio_of(pool)}</b>",
+        *([decided] if decided else []),
+        equity,
+        f"Maintenance margin {quiet(fig.money(pool.maintenance_margin, pool.currency))}",
+        f"Buffer {quiet(fig.money(pool.buffer, pool.currency))}",
+    ]
+
+
+def _remedy(pool: PoolReport, positions: int) -> list[str]:
+    ways = []
+    if pool.top_up:
+        ways.append(f"Add ≈ {quiet(fig.advised(pool.top_up, pool.currency))}")
+    if pool.close_share:
+        whole = pool.close_share >= 1
+        size = "close" if whole else f"close ≈ {pool.close_share * 100:.0f}% of"
+        ways.append(f"{size} {'every position' if positions > 1 else 'the position'}")
+    if not ways:
+        return []
+    told = f"<b>{ways[0][0].upper()}{ways[0][1:]}</b>"
+    told += f"\nor <b>{ways[1]}</b>" if len(ways) > 1 else ""
+    back = "" if pool.target is None else f"\nto be {'calm again' if pool.target is Grade.OK else BACK_AT_NOTICE}."
+    return ["", told + back]
+
+
+def _positions(positions: Sequence[str]) -> list[str]:
+    shown = [quiet(position, 60) for position in positions[:MOST_POSITIONS]]
+    more = len(positions) - len(shown)
+    return ["", *shown, *([f"and {more} more: see Details"] if more > 0 else [])] if shown else []
+
+
+def _notes(notes: Sequence[str]) -> list[str]:
+    shown = [f"<i>{quiet(note, 160)}</i>" for note in notes[:MOST_NOTES]]
+    more = len(notes) - len(shown)
+    return [*shown, *([f"<i>and {more} more notes: see Details</i>"] if more > 0 else [])]
+
+
+def _left_with_nothing(facts: Facts) -> bool:
+    """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
+    gone = facts.pool is None or facts.pool.state is PoolState.FLAT
+    was_bad = facts.previous is not None and facts.previous >= Grade.WARNING
+    return gone and was_bad and facts.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
+
+
+def _gone(facts: Facts) -> list[str]:
+    equity = []
+    if facts.pool is not None and facts.pool.equity is not None:
+        equity = [f"Equity now {quiet(fig.money(facts.pool.equity, facts.pool.currency))}"]
+    return [
+        _headline("❗", "NO POSITION LEFT", facts),
+        f"It was {fig.word(facts.previous)}. Now no position is left:",
+        "closed or liquidated.",
+        "<b>If you did not close it yourself,</b>",
+        "<b>check the exchange.</b>",
+        *equity,
+        "",
+        f"The alarm ends here, RECOVERED. Read {fig.clock(facts.at)}",
+    ]
+
+
+def _blind(notice: Notice) -> list[str]:
+    facts = notice.facts
+    what = "read this account" if notice.subject == "" else f"judge {quiet(fig.pool_title(notice.subject), 80)}"
+    since = ""
+    if facts.blind_since is not None:
+        since = f"Blind since {fig.clock(facts.blind_since, facts.at)} ({fig.ago(facts.at - facts.blind_since)})"
+    last = f"Last known: {fig.word(facts.grade)}"
+    last += f", cushion {fig.multiple(facts.last_cushion)}" if facts.last_cushion is not None else ""
+    cause = CAUSES.get(facts.cause, "not known") if facts.cause else "not known"
+    return [
+        _headline(fig.BLIND, "STALE", facts),
+        f"I cannot {what}:",
+        f"<b>{cause}</b>.",
+        *([since] if since else []),
+        last,
+        "",
+        *_advice(facts),
+        *_notes(facts.warnings),
+    ]
+
+
+def _advice(facts: Facts) -> list[str]:
+    given = [quiet(facts.advice, 500)] if facts.advice else ["Check it at the exchange itself."]
+    if facts.reason is Reason.KEY_REFUSED:
+        given.append(
+            "I have stopped asking. When it is mended press Retry, or send /add with this label and a new key."
+        )
+    return given
+
+
+def _fitted(lines: Sequence[str]) -> str:
+    """All lines, or as many as fit; the first ones matter most."""
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += length(line) + 1
+        if size > BUDGET:
+            break
+        kept.append(line)
+    return "\n".join(kept).rstrip()

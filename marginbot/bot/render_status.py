@@ -1,0 +1,253 @@
+"""/status, /positions and Details: standings → Telegram HTML, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from marginbot.bot import figures as fig
+from marginbot.bot.figures import text
+from marginbot.bot.render_alert import CAUSES
+from marginbot.domain.alerting import MuteKind
+from marginbot.domain.grading import Grade
+from marginbot.domain.margin import PoolState
+from marginbot.domain.report import AccountReport, PoolReport, PositionReport
+from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.ports import Standing
+from marginbot.flow.status import age_seconds, grade_of, is_blind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """When somebody looks, and how old a reading may be to count as knowledge."""
+
+    now: datetime
+    stale_after: timedelta = timedelta(seconds=180)
+
+
+def status(standings: Sequence[Standing], view: View) -> str:
+    """One line that answers "are we fine?", then a block for each account."""
+    return "\n\n".join([verdict(standings, view), *(block(standing, view) for standing in standings)])
+
+
+def verdict(standings: Sequence[Standing], view: View) -> str:
+    """Fine only if every account was judged, lately, and found calm."""
+    endangered = [s for s in standings if (grade_of(s) or Grade.OK) > Grade.OK]
+    unwatched = [s for s in standings if not _watched(s, view)]
+    if not endangered and not unwatched:
+        return f"🟢 <b>All fine</b>: {_calmest_words(standings)}"
+    parts = []
+    if endangered:
+        worst = endangered[0]
+        grade = grade_of(worst)
+        assert grade is not None
+        others = f" (and {len(endangered) - 1} more)" if len(endangered) > 1 else ""
+        head = "Keep an eye on" if grade is Grade.NOTICE else "Not fine"
+        parts.append(
+            f"{fig.SYMBOLS[grade]} <b>{head}</b>: {_name(worst)} {fig.word(grade)}, {_worst_figures(worst)}{others}"
+        )
+    if unwatched:
+        names = ", ".join(_name(standing) for standing in unwatched[:5]) + (" …" if len(unwatched) > 5 else "")
+        parts.append(f"{fig.BLIND} <b>Not known</b>: {names}")
+    return "\n".join(parts)
+
+
+def block(standing: Standing, view: View) -> str:
+    """An account in a few lines; amounts only where they may be seen."""
+    head = f"{_symbol(standing, view)} <b>{_name(standing)}</b> · {text(standing.account.exchange, 24)} · "
+    report = standing.report
+    lines = [head + _state_word(standing, view)]
+    lines += _blindness(standing, view)
+    if report is None:
+        return "\n".join(lines)
+    if not _in_sight(standing, view):
+        lines.append(f"last reading, {_age(standing, view)}:")
+    worst = report.worst
+    if worst is None or report.state is PoolState.FLAT:
+        lines.append("no open position")
+    if worst is not None:
+        lines += _pool_summary(worst, report, amounts=standing.shared_amounts)
+        others = [pool for pool in report.pools[1:] if pool.state is not PoolState.FLAT]
+        lines += [_pool_line(pool, report, named=standing.shared_amounts) for pool in others[:5]]
+        lines += [f"and {len(others) - 5} more pools"] if len(others) > 5 else []
+    if _in_sight(standing, view):
+        lines.append(f"read {_age(standing, view)}")
+    return "\n".join(lines + _quieted(standing, view))
+
+
+def details(standing: Standing, view: View) -> str:
+    """Everything known of an account of one's own."""
+    report = standing.report
+    if report is None:
+        return block(standing, view)
+    head = f"{_symbol(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {text(report.mode, 40)}"
+    read = f"read {_age(standing, view)}"
+    parts = ["\n".join([head, *_blindness(standing, view), read, *_quieted(standing, view)])]
+    parts += [_pool_table(pool, report) for pool in report.pools]
+    parts += _positions_of(report)
+    if report.warnings:
+        parts.append("\n".join(["Notes:", *(f"<i>{text(note, 300)}</i>" for note in report.warnings)]))
+    return "\n\n".join(parts)
+
+
+def positions(standings: Sequence[Standing], view: View) -> str:
+    """Every open position with its liquidation price and the way there."""
+    parts = []
+    for standing in standings:
+        parts.append(f"<b>{_name(standing)}</b> · {text(standing.account.exchange, 24)} · read {_age(standing, view)}")
+        parts += _blindness(standing, view)
+        if standing.report is None:
+            parts.append("Positions are not known yet.")
+        else:
+            parts += _positions_of(standing.report) or ["No open position."]
+    return "\n\n".join(parts)
+
+
+def _name(standing: Standing) -> str:
+    return text(standing.account.label, 24)
+
+
+def _in_sight(standing: Standing, view: View) -> bool:
+    """Whether the account itself was read lately; a pool of it may still be unknown."""
+    age = age_seconds(standing, view.now)
+    fresh = age is not None and age <= view.stale_after.total_seconds()
+    itself = standing.states.get(ACCOUNT)
+    return fresh and standing.account.refused is None and (itself is None or itself.blind_since is None)
+
+
+def _watched(standing: Standing, view: View) -> bool:
+    """Whether all of the account is known."""
+    complete = standing.report is not None and all(pool.grade is not None for pool in standing.report.pools)
+    return _in_sight(standing, view) and complete and not is_blind(standing)
+
+
+def _calmest_words(standings: Sequence[Standing]) -> str:
+    live = [s for s in standings if s.report is not None and s.report.margin_ratio is not None]
+    if not live:
+        return "no open position"
+    return f"worst {_name(live[0])} {_worst_figures(live[0])}"
+
+
+def _worst_figures(standing: Standing) -> str:
+    report = standing.report
+    if report is None or report.worst is None:
+        return fig.NOT_KNOWN
+    if report.worst.state is PoolState.DEFICIT:
+        return fig.ratio_of(report.worst)
+    return f"{fig.ratio_of(report.worst)}, {fig.room(report.worst, report.warnings)}"
+
+
+def _symbol(standing: Standing, view: View) -> str:
+    grade = grade_of(standing)
+    endangered = grade is not None and grade >= Grade.WARNING
+    if grade is None or not (_watched(standing, view) or (endangered and _in_sight(standing, view))):
+        return fig.BLIND
+    return fig.SYMBOLS[grade]
+
+
+def _state_word(standing: Standing, view: View) -> str:
+    grade = grade_of(standing)
+    if standing.report is None and not is_blind(standing):
+        return "first reading under way"
+    if not _in_sight(standing, view) or grade is None:
+        return f"STALE, last known {fig.word(grade)}"
+    if _watched(standing, view):
+        return grade.name
+    return f"{grade.name}, part not watched" if grade >= Grade.WARNING else f"STALE in part, the rest {fig.word(grade)}"
+
+
+def _blindness(standing: Standing, view: View) -> list[str]:
+    lines = []
+    if standing.account.refused is not None:
+        lines.append(f"not watched: {CAUSES[standing.account.refused]}")
+    elif standing.report is not None and not is_blind(standing) and not _in_sight(standing, view):
+        lines.append("no fresh reading: not watched")
+    for subject, state in sorted(standing.states.items()):
+        if state.blind_since is None or (subject == "" and standing.account.refused is not None):
+            continue
+        what = f"{fig.pool_title(subject)}: " if subject else ""
+        cause = CAUSES[state.blind_cause] if state.blind_cause else "cause not known"
+        lines.append(f"{what}{cause}, blind for {fig.ago(view.now - state.blind_since)}")
+    return lines
+
+
+def _pool_summary(pool: PoolReport, report: AccountReport, *, amounts: bool) -> list[str]:
+    lines = []
+    if pool.state is PoolState.UNKNOWN:
+        lines.append("margin requirement not known: not watched")
+    elif pool.state is PoolState.DEFICIT:
+        lines.append("<b>equity is gone</b>, no room left")
+    elif pool.state is not PoolState.FLAT:
+        lines.append(f"ratio <b>{fig.ratio_of(pool)}</b> · {_room_and_cushion(pool, report)}")
+    if amounts:
+        lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
+        if pool.state is not PoolState.FLAT:
+            lines.append(f"buffer {fig.money(pool.buffer, pool.currency)}")
+    return lines
+
+
+def _room_and_cushion(pool: PoolReport, report: AccountReport) -> str:
+    shown = fig.room(pool, report.warnings)
+    return shown if pool.cushion is None else f"{shown} · {fig.multiple(pool.cushion)}"
+
+
+def _pool_line(pool: PoolReport, report: AccountReport, *, named: bool) -> str:
+    title = fig.pool_title(pool.name) if named else "another pool"
+    figures = fig.NOT_KNOWN if pool.grade is None else f"{fig.ratio_of(pool)} · {_room_and_cushion(pool, report)}"
+    return f"+ {title}: {figures}"
+
+
+def _pool_table(pool: PoolReport, report: AccountReport) -> str:
+    grade = "not known" if pool.grade is None else pool.grade.name
+    decided = fig.decided(pool.decided_by)
+    lines = [f"<b>{fig.pool_title(pool.name)}</b> · {grade}{decided}"]
+    if pool.state is not PoolState.FLAT:
+        lines.append(f"ratio {fig.ratio_of(pool)}")
+        if pool.reported_ratio is not None:
+            lines.append(f"ratio by the exchange {fig.percent(pool.reported_ratio)}")
+        lines.append(f"room {fig.room(pool, report.warnings)}")
+        lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)}"]
+    lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
+    if pool.state is not PoolState.FLAT:
+        lines.append(f"maintenance margin {fig.money(pool.maintenance_margin, pool.currency)}")
+        lines.append(f"buffer {fig.money(pool.buffer, pool.currency)}")
+    return "\n".join(lines)
+
+
+def _positions_of(report: AccountReport) -> list[str]:
+    currencies = {pool.name: pool.currency for pool in report.pools}
+    return [_position(position, currencies.get(position.pool, "")) for position in report.positions]
+
+
+def _position(position: PositionReport, currency: str) -> str:
+    lines = [
+        f"<b>{text(position.side, 8)} {text(position.symbol, 40)}</b>",
+        f"{fig.plain_number(position.contracts)} contracts, worth {fig.money(position.notional, currency)}",
+        f"entry {fig.plain_number(position.entry_price)} · mark {fig.plain_number(position.mark_price)}",
+        _liquidation(position),
+    ]
+    return "\n".join(lines)
+
+
+def _liquidation(position: PositionReport) -> str:
+    price, mark = position.liquidation_price, position.mark_price
+    if price is None:
+        return "liquidation price: the exchange gives none"
+    away = f" ({fig.move(float(price / mark) - 1)})" if mark else ""
+    return f"liquidation {fig.plain_number(price)}{away}"
+
+
+def _age(standing: Standing, view: View) -> str:
+    age = age_seconds(standing, view.now)
+    return "never yet" if age is None else f"{fig.ago(age)} ago"
+
+
+def _quieted(standing: Standing, view: View) -> list[str]:
+    """The longest quiet in force."""
+    mutes = [s.mute for s in standing.states.values() if s.mute is not None and s.mute.until > view.now]
+    if not mutes:
+        return []
+    mute = max(mutes, key=lambda m: m.until)
+    how = "acknowledged" if mute.kind is MuteKind.ACKNOWLEDGED else "snoozed"
+    return [f"🔕 {how} up to {fig.word(mute.grade)} until {fig.until(mute.until, view.now)}"]

@@ -1,0 +1,116 @@
+"""The one table of commands: it feeds the handlers, the menus, /help and the README test."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from marginbot.bot.calls import Call, Command, Reply, Services, Where
+from marginbot.bot.commands.accounts import accounts, remove, rename
+from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
+from marginbot.bot.commands.look import positions, status
+from marginbot.bot.commands.operators import health, invite
+from marginbot.bot.commands.quiet import ack, snooze
+from marginbot.bot.commands.share import share, unshare
+from marginbot.bot.commands.start import WHAT_I_AM, cancel, start
+from marginbot.bot.commands.thresholds import thresholds
+from marginbot.bot.figures import text
+
+PRIVATE, GROUPS, ANYWHERE = Where.PRIVATE, Where.GROUPS, Where.ANYWHERE
+
+
+async def show_help(call: Call, services: Services) -> Reply:
+    """/help: the commands that work here, for this person."""
+    operator = services.access.is_operator(call.person.user_id)
+    lines = [f"{text(c.line)}\n   {text(c.help)}" for c in visible(private=call.private, operator=operator)]
+    return Reply(html="\n".join([WHAT_I_AM, "", *lines]))
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="status",
+        usage="[LABEL]",
+        help="are we fine? worst account first",
+        where=ANYWHERE,
+        handler=status,
+    ),
+    Command(
+        name="positions",
+        usage="[LABEL]",
+        help="positions with liquidation price and distance",
+        where=PRIVATE,
+        handler=positions,
+    ),
+    Command(
+        name="add",
+        usage=ADD_USAGE.removeprefix("/add "),
+        help="watch an account; alone it asks step by step",
+        where=PRIVATE,
+        handler=add,
+        elsewhere=add_in_group,
+    ),
+    Command(name="accounts", usage="", help="your accounts", where=PRIVATE, handler=accounts),
+    Command(
+        name="thresholds",
+        usage="[LABEL] [ratio|cushion N W C E]",
+        help="show or set when each grade is raised",
+        where=PRIVATE,
+        handler=thresholds,
+    ),
+    Command(
+        name="ack",
+        usage="[LABEL]",
+        help="acknowledge an alert: quiet unless it gets worse",
+        where=PRIVATE,
+        handler=ack,
+        perishable=True,
+    ),
+    Command(
+        name="snooze",
+        usage="[LABEL] DURATION",
+        help="quiet an alert for 30m, 2h or 1d, unless it gets worse",
+        where=PRIVATE,
+        handler=snooze,
+        perishable=True,
+    ),
+    Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),
+    Command(name="remove", usage="LABEL", help="stop watching, delete the key", where=PRIVATE, handler=remove),
+    Command(
+        name="share",
+        usage="LABEL [amounts]",
+        help="let this group see an account of yours",
+        where=GROUPS,
+        handler=share,
+    ),
+    Command(name="unshare", usage="LABEL", help="take it out of this group's sight", where=GROUPS, handler=unshare),
+    Command(name="cancel", usage="", help="stop the guided /add", where=PRIVATE, handler=cancel, members=False),
+    Command(
+        name="invite",
+        usage="",
+        help="a code that lets one person in",
+        where=PRIVATE,
+        handler=invite,
+        operators=True,
+    ),
+    Command(name="health", usage="", help="the bot's own state", where=PRIVATE, handler=health, operators=True),
+    Command(name="help", usage="", help="what you can ask of me", where=ANYWHERE, handler=show_help, members=False),
+    Command(name="start", usage="[CODE]", help="begin here", where=ANYWHERE, handler=start, members=False),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def visible(*, private: bool, operator: bool = False) -> list[Command]:
+    """The commands of a menu: a group, a private chat, an operator's private chat."""
+    return [c for c in COMMANDS if c.where.includes(private=private) and (operator or not c.operators)]
+
+
+def nearest(name: str, commands: Sequence[Command]) -> Command | None:
+    """The command somebody may have meant."""
+    names = difflib.get_close_matches(name.lower(), [c.name for c in commands], n=1, cutoff=0.6)
+    return BY_NAME[names[0]] if names else None
+
+
+def undocumented(readme: str) -> list[str]:
+    """Commands that a README does not show with their usage."""
+    return [command.line for command in COMMANDS if command.line not in readme]

@@ -1,0 +1,139 @@
+"""The bot's own voice in a chat: replies, the slow rest of them, deletions and changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from telegram import Bot, CallbackQuery
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, TelegramError
+
+from marginbot.bot.calls import Reply, Rows
+from marginbot.bot.render import pages
+from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
+from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain
+from marginbot.flow.ports import Store
+
+log = logging.getLogger(__name__)
+
+PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further attempt
+LONGEST_WAIT = 40.0  # of a flood wait that a reply is still held for
+TOAST_LIMIT = 200
+INTERRUPTED = (
+    "I was stopped before I had finished this. Please send it again in a minute; /accounts shows what is stored."
+)
+
+Guarded = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
+
+
+class Voice:
+    """Speaks with some patience: a reply survives a hiccup, but never holds up the end of the program."""
+
+    def __init__(self, bot: Bot, store: Store) -> None:
+        self._bot = bot
+        self._store = store
+        self._closing = asyncio.Event()
+        self._aside: set[asyncio.Task[None]] = set()
+
+    async def say(self, chat_id: int, reply: Reply, guarded: Guarded) -> None:
+        """Say it now; what is slow about it follows, without holding up this chat's next message."""
+        await self._speak(chat_id, reply)
+        if reply.then is not None:
+            self._start(self._follow(chat_id, reply.then, guarded))
+
+    async def _follow(self, chat_id: int, then: Callable[[], Awaitable[Reply]], guarded: Guarded) -> None:
+        following: Callable[[], Awaitable[Reply]] | None = then
+        try:
+            while following is not None:
+                reply = await guarded(following)
+                await self._speak(chat_id, reply)
+                following = reply.then
+        except asyncio.CancelledError:
+            letter = Letter(chat_id=chat_id, html=INTERRUPTED)
+            await asyncio.wait_for(post(self._bot, letter), timeout=2)
+            raise
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def close(self) -> None:
+        """Stop waiting for anything; who still waits for an answer is told."""
+        self._closing.set()
+        tasks = list(self._aside)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _speak(self, chat_id: int, reply: Reply) -> None:
+        found = pages(reply.html)
+        for number, page in enumerate(found, start=1):
+            buttons = reply.buttons if number == len(found) else ()
+            chat_id = await self._deliver(Letter(chat_id=chat_id, html=page, buttons=buttons))
+
+    async def _deliver(self, letter: Letter) -> int:
+        """Send with patience; returns the chat's id, which may have changed."""
+        outcome: Outcome = await post(self._bot, letter)
+        for patience in PATIENCE:
+            if isinstance(outcome, Moved):
+                self._store.move_chat(letter.chat_id, outcome.chat_id)
+                letter = Letter(chat_id=outcome.chat_id, html=letter.html, buttons=letter.buttons)
+            elif isinstance(outcome, TryAgain):
+                wait = outcome.after.total_seconds() if outcome.after else patience
+                if wait > LONGEST_WAIT or not await self._pause(wait):
+                    break
+            else:
+                break
+            outcome = await post(self._bot, letter)
+        if not isinstance(outcome, Sent):
+            log.warning("a reply could not be delivered: %s", outcome)
+        return letter.chat_id
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; False when the program is ending."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def delete(self, chat_id: int, message_id: int) -> bool:
+        """Delete somebody's message, trying twice; whether it is gone."""
+        for again in (True, False):
+            try:
+                return await self._bot.delete_message(chat_id, message_id)
+            except TelegramError as error:
+                if isinstance(error, BadRequest) and "not found" in str(error).lower():
+                    return True
+                outcome = outcome_of(error)
+                log.warning("a message could not be deleted: %s", outcome)
+                if not again:
+                    return False
+                await self._pause(_wait_before_repeat(outcome))
+        return False
+
+    async def toast(self, query: CallbackQuery, words: str, *, alert: bool) -> None:
+        """Show a word to the one who pressed a button; without one, the button just stops spinning."""
+        shown = words if len(words) <= TOAST_LIMIT else words[: TOAST_LIMIT - 1] + "…"
+        try:
+            await query.answer(shown or None, show_alert=alert)
+        except TelegramError as error:
+            log.info("a press could not be answered: %s", outcome_of(error))
+
+    async def change(self, query: CallbackQuery, html: str, buttons: Rows) -> None:
+        """Change the message under which a button was pressed."""
+        try:
+            await query.edit_message_text(html, parse_mode=ParseMode.HTML, reply_markup=keyboard(buttons))
+        except TelegramError as error:
+            log.info("a message could not be changed: %s", outcome_of(error))
+
+
+def _wait_before_repeat(outcome: Outcome | Refused) -> float:
+    """A secret is lying about: wait no longer than a few seconds, whatever was asked for."""
+    asked = outcome.after.total_seconds() if isinstance(outcome, TryAgain) and outcome.after else 0.3
+    return min(asked, 5.0)

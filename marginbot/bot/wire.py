@@ -1,0 +1,136 @@
+"""Speaking to the Bot API: every error of the Telegram library is translated here, and nowhere else.
+
+The order matters: `BadRequest` is a subclass of `NetworkError`, and what will be refused for ever must not be
+taken for trouble on the line.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram.constants import ParseMode
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+)
+
+from marginbot.bot.calls import Rows
+from marginbot.bot.render import LIMIT, to_plain
+from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain, Unreachable
+from marginbot.logs import scrub
+
+log = logging.getLogger(__name__)
+
+# Refusals that only a person can end, by a part of Telegram's description in lower case.
+GONE = (
+    "chat not found",
+    "user not found",
+    "user is deactivated",
+    "group chat was deactivated",
+    "peer_id_invalid",
+    "bot was kicked",
+    "bot is not a member",
+    "chat_write_forbidden",
+    "not enough rights to send",
+    "have no rights to send",
+    "need administrator rights",
+    "topic_closed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Telegram will not take the message in this form."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message in the forms it may take: in full, and as the short plain text that must arrive."""
+
+    chat_id: int
+    html: str
+    short: str = ""
+    buttons: Rows = ()
+    silent: bool = False
+
+
+def outcome_of(error: TelegramError) -> Outcome | Refused:
+    """What an error of the Telegram library means for the message."""
+    told = scrub(f"{type(error).__name__}: {error}")
+    if isinstance(error, ChatMigrated):
+        return Moved(error.new_chat_id)
+    if isinstance(error, RetryAfter):
+        return TryAgain(told, _wait(error))
+    if isinstance(error, Forbidden):
+        return Unreachable(told)
+    if isinstance(error, BadRequest):
+        return Unreachable(told) if any(part in told.lower() for part in GONE) else Refused(told)
+    if isinstance(error, InvalidToken):
+        log.error("Telegram does not accept the bot's token: check MARGINBOT_TELEGRAM_TOKEN")
+    return TryAgain(told)  # TimedOut, NetworkError, Conflict: perhaps delivered, perhaps not
+
+
+def _wait(error: RetryAfter) -> timedelta:
+    wait = error.retry_after
+    return wait if isinstance(wait, timedelta) else timedelta(seconds=wait)
+
+
+async def post(bot: Bot, letter: Letter) -> Outcome:
+    """Send a message, in the fullest form that Telegram takes."""
+    refused = ""
+    for text, mode, keyboard in _forms(letter):
+        result = await _attempt(bot, letter, text, mode, keyboard)
+        if not isinstance(result, Refused):
+            return result
+        refused = result.error
+        log.warning("Telegram refused a form of a message: %s", refused)
+    return TryAgain(refused)
+
+
+def _forms(letter: Letter) -> list[tuple[str, ParseMode | None, InlineKeyboardMarkup | None]]:
+    markup = keyboard(letter.buttons)
+    plain = to_plain(letter.html)
+    return [
+        (letter.html, ParseMode.HTML, markup),
+        (plain[: LIMIT // 2], None, markup),
+        (letter.short or plain[:400], None, None),
+    ]
+
+
+async def _attempt(
+    bot: Bot, letter: Letter, text: str, mode: ParseMode | None, markup: InlineKeyboardMarkup | None
+) -> Outcome | Refused:
+    try:
+        message = await bot.send_message(
+            letter.chat_id,
+            text,
+            parse_mode=mode,
+            reply_markup=markup,
+            disable_notification=letter.silent,
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        )
+    except TelegramError as error:
+        return outcome_of(error)
+    return Sent(message.message_id)
+
+
+def keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
+    """Buttons as Telegram wants them."""
+    if not rows:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [InlineKeyboardButton(b.text, url=b.url) if b.url else InlineKeyboardButton(b.text, callback_data=b.data)
+             for b in row]
+            for row in rows
+        ]
+    )  # fmt: skip

@@ -1,0 +1,238 @@
+"""The command line. Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from marginbot import __version__
+from marginbot.config import Settings, load_settings, unknown_variables
+from marginbot.domain.errors import BadCredentials, ConfigError, MarginbotError, UnknownExchange
+
+_FAILED, _WRONG_USAGE = 1, 2
+
+
+class _Commands(click.Group):
+    """Turns our errors into one clear line on stderr and the right exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            _fail(str(error), _WRONG_USAGE)
+        except (BadCredentials, UnknownExchange) as error:
+            _fail(error.advice, _WRONG_USAGE)
+        except MarginbotError as error:
+            _fail(_explained(error), _FAILED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            logging.getLogger(__name__).debug("command failed", exc_info=True)
+            _fail(f"{type(error).__name__}: a fault of mine; MARGINBOT_LOG_LEVEL=debug shows where", _FAILED)
+
+
+def _explained(error: MarginbotError) -> str:
+    default = MarginbotError.advice
+    return str(error) if error.advice == default else f"{error.advice} ({error})"
+
+
+def _fail(line: str, code: int) -> None:
+    click.echo(f"marginbot: {line}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="marginbot")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="File of settings to read instead of .env; the environment wins."
+)
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None) -> None:
+    """marginbot warns you on Telegram before an exchange liquidates you."""
+    ctx.obj = config
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli.main(prog_name="marginbot")
+
+
+def _settings(ctx: click.Context) -> Settings:
+    from marginbot.logs import configure
+
+    settings = load_settings(ctx.obj)
+    configure(settings.log_level, settings.log_format)
+    for name in unknown_variables():
+        click.echo(f"marginbot: {name} is not a setting of mine; is it misspelt?", err=True)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@cli.command()
+@click.pass_context
+def run(ctx: click.Context) -> None:
+    """Run the bot until SIGINT or SIGTERM."""
+    from marginbot import app
+
+    settings = _settings(ctx)
+    settings.require_token()
+    settings.master_key_text()
+    _run(app.run(settings))
+
+
+@cli.command()
+@click.option("--scenario", default="may-2021", show_default=True, help="Which crash to live through.")
+@click.option("--speed", type=click.FloatRange(1, 100_000), default=900.0, show_default=True, help="Times real time.")
+@click.option("--json", "as_json", is_flag=True, help="One event a line, as JSON.")
+def demo(scenario: str, speed: float, as_json: bool) -> None:
+    """Show the bot at work: a simulated exchange, a historic crash, the chat in this terminal."""
+    from marginbot import demo as play
+    from marginbot.logs import configure
+
+    configure("error", "text")
+    if scenario not in play.SCENARIOS:
+        raise click.UsageError(f"no scenario {scenario!r}; there is: {', '.join(play.SCENARIOS)}")
+    stage = play.Stage(Console(file=sys.stdout), as_json=as_json)
+    _run(play.play(play.SCENARIOS[scenario](), stage, speed=speed))
+
+
+@cli.command()
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Check settings, database, master key, Telegram and every account; a line for each."""
+    from marginbot.doctor import examine
+
+    findings = _run(examine(_settings(ctx)))
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.text}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(_FAILED)
+
+
+@cli.command()
+@click.argument("exchange")
+@click.option("--key", help="Public address, for venues read by one; never an API key.")
+@click.option("--json", "as_json", is_flag=True, help="The documented schema.")
+@click.pass_context
+def snapshot(ctx: click.Context, exchange: str, key: str | None, as_json: bool) -> None:
+    """Read one account once and print its margin report.
+
+    Credentials come from MARGINBOT_KEY, MARGINBOT_SECRET and MARGINBOT_PASSPHRASE, or are asked for.
+    """
+    from marginbot.snapshot import take
+    from marginbot.views import report_as_json, report_table
+
+    report = _run(take(_settings(ctx), exchange, key, ask=_ask()))
+    if as_json:
+        click.echo(json.dumps(report_as_json(report), indent=1, ensure_ascii=False))
+    else:
+        Console(file=sys.stdout).print(report_table(report))
+
+
+def _ask() -> Callable[[str], str] | None:
+    if not sys.stdin.isatty():
+        return None
+    return lambda title: str(click.prompt(title, hide_input=True, err=True))
+
+
+@cli.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The documented schema.")
+def replay(spec: Path, as_json: bool) -> None:
+    """Run portfolios through historic prices with the code that grades live accounts."""
+    from marginbot.sim import replay as replaying
+
+    outcomes = replaying.run(replaying.load(spec))
+    if as_json:
+        click.echo(json.dumps({"results": [outcome.as_json() for outcome in outcomes]}, indent=1))
+        return
+    for outcome in outcomes:
+        result = outcome.as_json()
+        click.echo(
+            f"{result['name']}: " + (f"liquidated at {result['breach_at']}" if result["breach_at"] else "survived")
+        )
+        for grade, lead in result["lead_minutes"].items():
+            told = "never" if lead is None else f"{lead:.1f} min before"
+            click.echo(f"  {grade:<10} raised {result['raises'][grade]}x, {told}")
+
+
+@cli.command()
+def keygen() -> None:
+    """Print a new master key."""
+    from marginbot.store import new_master_key
+
+    click.echo(new_master_key())
+
+
+@cli.command("rotate-key")
+@click.pass_context
+def rotate_key(ctx: click.Context) -> None:
+    """Re-encrypt every stored credential under a new master key, given as MARGINBOT_NEW_MASTER_KEY."""
+    from marginbot.store import instance_lock, open_database, parse_master_key, rotate
+
+    settings = _settings(ctx)
+    new = os.environ.get("MARGINBOT_NEW_MASTER_KEY", "").strip()
+    if not new:
+        raise ConfigError("MARGINBOT_NEW_MASTER_KEY is not set: make a key with `marginbot keygen` and set it")
+    old, new_key = parse_master_key(settings.master_key_text()), parse_master_key(new)
+    with instance_lock(settings.database), closing(open_database(settings.database)) as database:
+        count = rotate(database.conn, old=old, new=new_key)
+    click.echo(
+        f"{count} records are sealed anew. Put the new key in MARGINBOT_MASTER_KEY now: "
+        "the old one no longer opens the database."
+    )
+
+
+@cli.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Bring the database to the current schema."""
+    from marginbot.store import instance_lock, open_database
+    from marginbot.store import migrate as migrate_database
+
+    settings = _settings(ctx)
+    with instance_lock(settings.database), closing(open_database(settings.database)) as database:
+        applied = migrate_database(database)
+    click.echo(f"{settings.database}: " + (f"applied {', '.join(applied)}" if applied else "already current"))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_context
+def backup(ctx: click.Context, file: Path) -> None:
+    """Copy the database while the bot runs. Secrets in it stay sealed; keep the master key elsewhere."""
+    from marginbot.store import backup as copy
+    from marginbot.store import open_database
+
+    settings = _settings(ctx)
+    with closing(open_database(settings.database, create=False)) as database:
+        copy(database, file)
+    click.echo(f"{file}: written")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_context
+def restore(ctx: click.Context, file: Path) -> None:
+    """Replace the database by a backup, after checking it. The bot must not be running."""
+    from marginbot.store import restore as put_back
+
+    settings = _settings(ctx)
+    kept = put_back(file, settings.database)
+    click.echo(f"{settings.database}: restored from {file}" + (f"; the former one is kept as {kept}" if kept else ""))

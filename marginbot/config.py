@@ -1,0 +1,204 @@
+"""Settings: environment variables over a `.env` file (or one named by `--config`). An error names its variable."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from marginbot.domain.errors import ConfigError
+from marginbot.flow.access import AccessMode
+
+_PREFIX = "MARGINBOT_"
+_LEVELS = ("debug", "info", "warning", "error")
+
+# What a right value looks like, by field; shown beside the complaint.
+EXAMPLES = {
+    "telegram_token": "123456789:AA…, the token that @BotFather gave you",
+    "telegram_api_url": "https://api.telegram.org",
+    "database": "marginbot.db",
+    "master_key": "the line that `marginbot keygen` prints",
+    "master_key_file": "/etc/marginbot/master-key, a file holding the line that `marginbot keygen` prints",
+    "admin_ids": "12345678,87654321",
+    "access": "admins, invite or open",
+    "poll_interval": "30",
+    "stale_after": "180",
+    "exchange_urls": '{"bybit": "https://api.bybit.example"}',
+    "http_listen": "127.0.0.1:8080, or empty to turn it off",
+    "heartbeat_url": "https://hc.example/ping/…",
+    "log_level": "debug, info, warning or error",
+    "log_format": "text or json",
+}
+
+
+class Settings(BaseSettings):
+    """All settings; see the README for what each means."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=False)
+
+    telegram_token: SecretStr | None = None
+    telegram_api_url: str | None = None
+    database: Path = Path("marginbot.db")
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+    admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
+    access: AccessMode = AccessMode.INVITE
+    poll_interval: float = Field(default=30.0, ge=0.05, le=3600)
+    stale_after: float = Field(default=180.0, ge=0.1, le=86400)
+    exchange_urls: dict[str, str] = Field(default_factory=dict)
+    http_listen: str = "127.0.0.1:8080"
+    heartbeat_url: str | None = None
+    log_level: str = "info"
+    log_format: str = "text"
+
+    @field_validator(
+        "telegram_token", "telegram_api_url", "master_key", "master_key_file", "heartbeat_url", mode="before"
+    )
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("database", mode="before")
+    @classmethod
+    def _named_file(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("this is not the path of a file")
+        return value
+
+    @field_validator("admin_ids", mode="before")
+    @classmethod
+    def _ids(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return frozenset(int(part) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("telegram_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"\d+:[\w-]{3,}", value.get_secret_value().strip()):
+            raise ValueError("this is not the form of a bot token")
+        return value
+
+    @field_validator("telegram_api_url", "heartbeat_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        return None if value is None else _checked_url(value)
+
+    @field_validator("exchange_urls")
+    @classmethod
+    def _urls(cls, value: dict[str, str]) -> dict[str, str]:
+        return {name.strip().lower(): _checked_url(url) for name, url in value.items()}
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.lower() not in _LEVELS:
+            raise ValueError("unknown level")
+        return value.lower()
+
+    @field_validator("log_format")
+    @classmethod
+    def _format(cls, value: str) -> str:
+        if value.lower() not in ("text", "json"):
+            raise ValueError("unknown format")
+        return value.lower()
+
+    @field_validator("http_listen")
+    @classmethod
+    def _listen(cls, value: str) -> str:
+        if value.strip():
+            _host_and_port(value)
+        return value.strip()
+
+    @property
+    def listen(self) -> tuple[str, int] | None:
+        """Where `/healthz` and `/metrics` listen; None when turned off."""
+        return _host_and_port(self.http_listen) if self.http_listen else None
+
+    @property
+    def poll_every(self) -> timedelta:
+        """The calm interval between two readings."""
+        return timedelta(seconds=self.poll_interval)
+
+    @property
+    def blind_after(self) -> timedelta:
+        """How long without a good reading before the owner is told."""
+        return timedelta(seconds=self.stale_after)
+
+    def require_token(self) -> str:
+        """The bot token, or a `ConfigError` that says where to get one."""
+        if self.telegram_token is None:
+            raise ConfigError(f"{_PREFIX}TELEGRAM_TOKEN is not set: set it to {EXAMPLES['telegram_token']}")
+        return self.telegram_token.get_secret_value().strip()
+
+    def master_key_text(self) -> str:
+        """The master key from the environment or its file, or a `ConfigError` that says how to make one."""
+        if self.master_key is not None:
+            return self.master_key.get_secret_value().strip()
+        if self.master_key_file is None:
+            raise ConfigError(
+                f"{_PREFIX}MASTER_KEY is not set: make a key with `marginbot keygen`, keep it outside the database's "
+                f"backups, and set {_PREFIX}MASTER_KEY or {_PREFIX}MASTER_KEY_FILE"
+            )
+        try:
+            text = self.master_key_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{_PREFIX}MASTER_KEY_FILE cannot be read: {type(error).__name__}") from None
+        if not text:
+            raise ConfigError(f"{_PREFIX}MASTER_KEY_FILE names an empty file; it should hold {EXAMPLES['master_key']}")
+        return text
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Settings from the environment and the file; a `ConfigError` names the variable and shows a right value."""
+    if config is not None and not config.is_file():
+        raise ConfigError(f"--config names {config}, which is not a file")
+    try:
+        return Settings(_env_file=config or Path(".env"))  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise ConfigError(_complaint(error)) from None
+    except ValueError as error:
+        # pydantic-settings wraps a variable that is not JSON where JSON is due; its text holds the field's name.
+        field = next((name for name in EXAMPLES if f'"{name}"' in str(error)), "")
+        raise ConfigError(_named(field, "is not valid JSON") if field else "the settings cannot be read") from None
+    except OSError as error:
+        raise ConfigError(f"the settings file cannot be read: {type(error).__name__}") from None
+
+
+def unknown_variables() -> list[str]:
+    """Variables that look like ours but are not: most likely a typing error."""
+    known = {_PREFIX + name.upper() for name in Settings.model_fields} | {
+        f"{_PREFIX}{name}" for name in ("KEY", "SECRET", "PASSPHRASE", "CORPUS")
+    }
+    return sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    return _named(field, str(first["msg"]).removeprefix("Value error, ").lower())
+
+
+def _named(field: str, complaint: str) -> str:
+    example = f"; a right value looks like: {EXAMPLES[field]}" if field in EXAMPLES else ""
+    return f"{_PREFIX}{field.upper()}: {complaint}{example}"
+
+
+def _checked_url(value: str) -> str:
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+        raise ValueError("this is not a URL with scheme and host")
+    return value.strip().rstrip("/")
+
+
+def _host_and_port(value: str) -> tuple[str, int]:
+    host, _, port = value.strip().rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("this is not host:port")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,112 @@
+"""`marginbot check`: looks at everything the bot needs, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+
+from marginbot.app import reading, stored, utc_now
+from marginbot.bot.probe import probe_token
+from marginbot.config import Settings
+from marginbot.domain.errors import ConfigError, MarginbotError, ReadingError, VaultError
+from marginbot.exchanges.reader import CcxtReader
+from marginbot.flow.cycle import take_reading
+from marginbot.flow.ports import Account, Unreadable
+from marginbot.store import SqliteStore, open_database, parse_master_key, pending
+
+TOLERATED_SKEW = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    subject: str
+    ok: bool
+    text: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every check, in the order in which they depend on each other."""
+    findings = [Finding("configuration", ok=True, text="read")]
+    findings.append(await _telegram(settings))
+    if not settings.database.exists():
+        return [*findings, Finding("database", ok=True, text="none yet, it will be made"), _master_key(settings)]
+    return [*findings, _schema(settings), *await _stored(settings)]
+
+
+def _master_key(settings: Settings) -> Finding:
+    try:
+        parse_master_key(settings.master_key_text())
+    except ConfigError as error:
+        return Finding("master key", ok=False, text=str(error))
+    return Finding("master key", ok=True, text="has the right form")
+
+
+def _schema(settings: Settings) -> Finding:
+    try:
+        with closing(open_database(settings.database, create=False)) as database:
+            missing = pending(database)
+    except MarginbotError as error:
+        return Finding("schema", ok=False, text=str(error))
+    if missing:
+        return Finding("schema", ok=True, text=f"will be brought up to date: {', '.join(missing)}")
+    return Finding("schema", ok=True, text="current")
+
+
+async def _stored(settings: Settings) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        with stored(settings) as store:
+            findings.append(Finding("database", ok=True, text=f"{settings.database} opens"))
+            findings.append(Finding("master key", ok=True, text="opens the stored credentials"))
+            async with reading(settings) as reader:
+                findings += await _accounts(store, reader)
+    except ConfigError as error:
+        findings.append(Finding("database and master key", ok=False, text=str(error)))
+    except VaultError as error:
+        findings.append(Finding("master key", ok=False, text=error.advice))
+    return findings
+
+
+async def _telegram(settings: Settings) -> Finding:
+    try:
+        name = await probe_token(settings.require_token(), settings.telegram_api_url)
+    except ConfigError as error:
+        return Finding("Telegram", ok=False, text=str(error))
+    return Finding("Telegram", ok=True, text=f"the token belongs to @{name}")
+
+
+async def _accounts(store: SqliteStore, reader: CcxtReader) -> list[Finding]:
+    accounts = store.all_accounts()
+    if not accounts:
+        return [Finding("accounts", ok=True, text="none registered yet")]
+    findings = [await _clock(reader, exchange) for exchange in sorted({a.exchange for a in accounts})]
+    return findings + [await _account(store, reader, account) for account in accounts]
+
+
+async def _clock(reader: CcxtReader, exchange: str) -> Finding:
+    subject = f"clock against {exchange}"
+    try:
+        skew = await reader.clock_skew(exchange, utc_now)
+    except ReadingError as error:
+        return Finding(subject, ok=False, text=error.advice)
+    if skew is None:
+        return Finding(subject, ok=True, text="the exchange does not tell the time; not checked")
+    words = f"{skew.total_seconds():+.2f} s"
+    if abs(skew) > TOLERATED_SKEW:
+        return Finding(subject, ok=False, text=f"{words}: switch on time synchronisation (NTP) on this server")
+    return Finding(subject, ok=True, text=words)
+
+
+async def _account(store: SqliteStore, reader: CcxtReader, account: Account) -> Finding:
+    subject = f"account {account.id} ({account.exchange})"
+    try:
+        credential = store.credential(account.id)
+    except VaultError as error:
+        return Finding(subject, ok=False, text=error.advice)
+    found, _ = await take_reading(reader, account.exchange, credential, utc_now())
+    if isinstance(found, Unreadable):
+        return Finding(subject, ok=False, text=f"{found.cause}: {found.advice}")
+    return Finding(subject, ok=True, text=f"readable, {found.mode}, {found.state}")

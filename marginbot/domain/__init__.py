@@ -1,0 +1,1 @@
+"""Pure arithmetic and decisions: no loop, no clock, no log, no vendor."""

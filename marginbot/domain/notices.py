@@ -1,0 +1,129 @@
+"""Notices: what is to be told to whom, and what became of it.
+
+A notice is unique by (account, subject, episode, number, recipient). Its text is rendered from the facts
+recorded with it, never from live state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from marginbot.domain.alerting import Reason
+from marginbot.domain.errors import Cause
+from marginbot.domain.grading import Grade
+from marginbot.domain.report import PoolReport
+
+# A notice overtaken by a newer one of the same subject is still sent while it is fresh: the order of events
+# is part of the story. After this it would only be in the way.
+OVERTAKEN_AFTER = timedelta(seconds=30)
+FIRST_RETRY = timedelta(seconds=1)
+LONGEST_RETRY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that a message says, as it was when it was decided."""
+
+    label: str
+    exchange: str
+    mode: str
+    reason: Reason
+    at: datetime  # of the decision
+    grade: Grade | None  # None: never judged
+    previous: Grade | None = None
+    pool: PoolReport | None = None
+    positions: tuple[str, ...] = ()  # "BTC/USDT:USDT long 0.5" ...
+    cause: Cause | None = None
+    advice: str = ""
+    blind_since: datetime | None = None
+    last_cushion: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotice:
+    """A notice about to be written, in the same transaction as the state that caused it."""
+
+    account_id: int
+    subject: str  # pool name; "" is the account itself
+    episode: int
+    number: int
+    user_id: int
+    chat_id: int
+    sound: bool
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(NewNotice):
+    """A stored notice. `attempts` > 0 on a notice that is still pending means it may have arrived already."""
+
+    id: int
+    created_at: datetime
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+
+
+class DropReason(StrEnum):
+    """Why a notice was given up without being accepted."""
+
+    OVERTAKEN = "overtaken"
+    ACKNOWLEDGED = "acknowledged"
+    UNREACHABLE = "unreachable"
+    ACCOUNT_REMOVED = "account_removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The other side accepted the message."""
+
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """Not accepted, or not known to be; `after` is the wait the other side asked for, None: back off."""
+
+    error: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The chat cannot be reached until a person does something (blocked, kicked, deleted)."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The group has a new id."""
+
+    chat_id: int
+
+
+Outcome = Sent | TryAgain | Unreachable | Moved
+
+
+def retry_at(outcome: TryAgain, attempts: int, now: datetime) -> datetime:
+    """When to try again: what was asked for, else exponentially later, never more than a minute."""
+    if outcome.after is not None:
+        return now + max(outcome.after, FIRST_RETRY)
+    doublings = min(max(0, attempts - 1), 10)
+    return now + min(LONGEST_RETRY, FIRST_RETRY * (1 << doublings))
+
+
+def overtaken(notice: Notice, newest_id: int, now: datetime) -> bool:
+    """Whether a pending notice has lost its point: its subject has newer news, and it is late or already tried."""
+    return newest_id > notice.id and (notice.attempts > 0 or now - notice.created_at > OVERTAKEN_AFTER)
+
+
+def urgency(notice: Notice) -> tuple[int, float, int]:
+    """Sort key: worst grade first, then smallest cushion, then oldest."""
+    facts = notice.facts
+    cushion = facts.pool.cushion if facts.pool and facts.pool.cushion is not None else float("inf")
+    grade = -1 if facts.grade is None else int(facts.grade)
+    blind = facts.cause is not None
+    return -max(grade, Grade.WARNING if blind else grade), cushion, notice.id

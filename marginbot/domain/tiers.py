@@ -1,0 +1,48 @@
+"""Leverage tiers: maintenance margin as a function of notional.
+
+A venue with *marginal* tiers charges `notional * rate - deduction`, where the deduction makes the
+requirement continuous at the tier boundaries (Binance calls it `cum`, Bybit `mmDeduction`). Source:
+Binance "Leverage and Margin of USDⓈ-M Futures"; checked against its published level-3 deduction of 1300.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageTier:
+    """One rung of a venue's margin schedule; bounds in the unit of the pool's notional."""
+
+    floor: Decimal
+    cap: Decimal | None  # None: no upper end
+    maintenance_margin_rate: Decimal  # fraction of notional
+    deduction: Decimal = Decimal(0)
+
+
+def tier_for(notional: Decimal, tiers: Sequence[LeverageTier]) -> LeverageTier:
+    """The tier in which `notional` falls; beyond the last cap, the last tier."""
+    for tier in tiers:
+        if tier.cap is None or notional < tier.cap:
+            return tier
+    return tiers[-1]
+
+
+def maintenance_margin(notional: Decimal, tiers: Sequence[LeverageTier]) -> Decimal:
+    """Maintenance margin of a position of `notional` (same currency); never negative."""
+    tier = tier_for(notional, tiers)
+    return max(Decimal(0), notional * tier.maintenance_margin_rate - tier.deduction)
+
+
+def with_deductions(tiers: Sequence[LeverageTier]) -> tuple[LeverageTier, ...]:
+    """Fill in deductions where the venue prints none: c_k = c_{k-1} + floor_k (r_k - r_{k-1})."""
+    filled: list[LeverageTier] = []
+    rate, deduction = Decimal(0), Decimal(0)
+    for index, tier in enumerate(tiers):
+        if index:
+            deduction += tier.floor * (tier.maintenance_margin_rate - rate)
+        rate = tier.maintenance_margin_rate
+        filled.append(LeverageTier(tier.floor, tier.cap, rate, deduction))
+    return tuple(filled)

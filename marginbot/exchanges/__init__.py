@@ -1,0 +1,1 @@
+"""The ccxt edge: clients, faults, candles, and one adapter module per venue."""

@@ -1,0 +1,138 @@
+"""Ordinary hourly moves from one-minute candles, kept up to date for all accounts of a venue together.
+
+Candles help to judge a reading; they never fail one and never delay one for long. What is missing is replaced
+by the stated default, what is old counts for two hours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from marginbot.domain.errors import ReadingError
+from marginbot.domain.volatility import Bar, Estimator, Volatility, default_volatility
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 3.0  # seconds a reading waits for candles
+HISTORY = timedelta(days=2)
+FIRST_PAGES = 4
+PAGE = 1500  # venues cut it to what they allow
+MINUTE = timedelta(minutes=1)
+MINUTE_MS = 60_000
+TOO_OLD = timedelta(hours=2)
+START_ANEW = timedelta(hours=12)  # a hole longer than this: forget what was before it
+UNLISTED_PAUSE = timedelta(minutes=30)
+LONGEST_PAUSE = timedelta(minutes=10)
+
+
+class CandleSource(Protocol):
+    """Where candles come from; raises nothing but `ReadingError`."""
+
+    async def candle_symbol(self, underlying: str, now: datetime) -> str | None:
+        """The market whose candles stand for an underlying, None: not listed."""
+
+    async def bars(self, symbol: str, since: int | None, limit: int) -> list[Bar]:
+        """Bars oldest first: the latest, or those from `since` on."""
+
+
+@dataclass(slots=True)
+class _Series:
+    """One underlying's estimate and when to look for new bars."""
+
+    estimator: Estimator
+    due_at: datetime | None = None
+    failures: int = 0
+    loading: asyncio.Task[None] | None = None
+
+    def now(self, now: datetime) -> Volatility:
+        estimate = self.estimator.now()
+        if self.estimator.bars and _closed_before(now) - self.estimator.last_bar_at <= _ms(TOO_OLD):
+            return estimate
+        # Too old to stand alone, but no reason to think the market calmer than it was.
+        fallback = default_volatility(self.estimator.underlying, self.estimator.bars)
+        return Volatility(max(fallback.hourly, estimate.hourly), self.estimator.bars, assumed=True)
+
+
+class CandleCache:
+    """Estimates of one venue by underlying."""
+
+    def __init__(self, source: CandleSource, *, patience: float = PATIENCE) -> None:
+        self._source = source
+        self._patience = patience
+        self._series: dict[str, _Series] = {}
+
+    async def volatilities(self, underlyings: Iterable[str], now: datetime) -> dict[str, Volatility]:
+        """The estimates; those being loaded are waited for a little, then finish on their own."""
+        wanted = {name: self._series.setdefault(name, _Series(Estimator(name))) for name in underlyings}
+        loading = {task for series in wanted.values() if (task := self._loading(series, now)) is not None}
+        if loading:
+            await asyncio.wait(loading, timeout=self._patience)
+        return {name: series.now(now) for name, series in wanted.items()}
+
+    async def close(self) -> None:
+        """Stop loads that are under way."""
+        tasks = [series.loading for series in self._series.values() if series.loading is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _loading(self, series: _Series, now: datetime) -> asyncio.Task[None] | None:
+        """The load under way, which all who ask share; a new one when it is time."""
+        if series.loading is None and (series.due_at is None or now >= series.due_at):
+            series.loading = asyncio.create_task(self._refresh(series, now))
+        return series.loading
+
+    async def _refresh(self, series: _Series, now: datetime) -> None:
+        try:
+            symbol = await self._source.candle_symbol(series.estimator.underlying, now)
+            if symbol is None:
+                series.due_at = now + UNLISTED_PAUSE
+                return
+            await self._feed(series, symbol, now)
+            series.due_at, series.failures = now + MINUTE, 0
+        except ReadingError as error:
+            series.failures += 1
+            series.due_at = now + min(LONGEST_PAUSE, MINUTE * 2 ** min(series.failures - 1, 8))
+            if series.failures == 1:
+                log.warning("no candles of %s: %s", series.estimator.underlying, error)
+        finally:
+            series.loading = None
+
+    async def _feed(self, series: _Series, symbol: str, now: datetime) -> None:
+        newest = _closed_before(now)
+        gap = newest - series.estimator.last_bar_at
+        if series.estimator.bars and gap <= _ms(START_ANEW):
+            since = series.estimator.last_bar_at + MINUTE_MS
+            bars = await self._source.bars(symbol, since, gap // MINUTE_MS + 2)
+        else:
+            series.estimator = Estimator(series.estimator.underlying)
+            bars = await self._history(symbol, newest)
+        series.estimator.feed(bar for bar in bars if bar.opened_at <= newest)
+
+    async def _history(self, symbol: str, newest: int) -> list[Bar]:
+        """The last two days as far as a few pages reach, newest page first."""
+        bars = await self._source.bars(symbol, None, PAGE)
+        pages, oldest_wanted = 1, newest - _ms(HISTORY)
+        size = len(bars)
+        while bars and size > 1 and bars[0].opened_at > oldest_wanted and pages < FIRST_PAGES:
+            since = max(oldest_wanted, bars[0].opened_at - size * MINUTE_MS)
+            page = await self._source.bars(symbol, since, size)
+            older = [bar for bar in page if bar.opened_at < bars[0].opened_at]
+            if not older:
+                break
+            bars, pages = older + bars, pages + 1
+        return bars
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+def _closed_before(now: datetime) -> int:
+    """Opening time of the newest bar that has closed, in ms."""
+    return (int(now.timestamp() * 1000) // MINUTE_MS - 1) * MINUTE_MS

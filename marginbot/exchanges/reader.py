@@ -1,0 +1,115 @@
+"""Reads accounts through ccxt: the implementation of `flow.ports.ExchangeReader`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from marginbot.domain.errors import BadPayload, ReadingError, UnknownExchange, VenueDown
+from marginbot.domain.margin import Snapshot
+from marginbot.domain.volatility import Volatility
+from marginbot.exchanges.candles import CandleCache
+from marginbot.exchanges.client import VenueClient
+from marginbot.exchanges.faults import PARSE_ERRORS
+from marginbot.exchanges.forms import check_form
+from marginbot.exchanges.venue import Venue
+from marginbot.exchanges.venues import VENUES
+from marginbot.flow.ports import Credential, VenueInfo
+
+log = logging.getLogger(__name__)
+
+DEADLINE = 20.0  # seconds for one whole reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    client: VenueClient
+    candles: CandleCache
+
+
+class CcxtReader:
+    """One client per venue, opened when it is first needed. Holds no account state.
+
+    `urls` sends a venue's requests elsewhere (exchange id to base URL); `timeout` is for a single request.
+    """
+
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        timeout: float = 10.0,
+        *,
+        deadline: float = DEADLINE,
+        venues: Mapping[str, Venue] = VENUES,
+    ) -> None:
+        self._urls = urls
+        self._timeout = timeout
+        self._deadline = deadline
+        self._venues = venues
+        self._open: dict[str, _Open] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def venues(self) -> Mapping[str, VenueInfo]:
+        """The supported venues by id."""
+        return {name: venue.info for name, venue in self._venues.items()}
+
+    def check_form(self, exchange: str, credential: Credential) -> None:
+        """Raise `BadCredentials` for what is plainly malformed."""
+        venue = self._venue(exchange)
+        if venue.check_form is not None:
+            venue.check_form({name: getattr(credential, name) for name, _ in venue.info.fields})
+        check_form(venue.info, credential)
+
+    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
+        """One complete reading, or a `ReadingError`, within the deadline."""
+        client = self._opened(exchange).client
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await _read(client, credential, now)
+        except TimeoutError:
+            fault: ReadingError = VenueDown(f"{exchange}: the reading took longer than {self._deadline:g} s")
+        except PARSE_ERRORS as error:
+            log.exception("%s: the answer could not be read", exchange)
+            fault = BadPayload(f"{exchange}: {type(error).__name__} while reading the answer")
+        raise fault
+
+    async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
+        """Ordinary hourly moves from cached candles; never raises."""
+        return await self._opened(exchange).candles.volatilities(underlyings, now)
+
+    async def clock_skew(self, exchange: str, clock: Callable[[], datetime]) -> timedelta | None:
+        """How far our clock is ahead of the venue's, to half a round trip; None where the venue does not tell."""
+        asked = clock()
+        told = await self._opened(exchange).client.server_time()
+        if told is None:
+            return None
+        return asked + (clock() - asked) / 2 - datetime.fromtimestamp(told / 1000, UTC)
+
+    async def close(self) -> None:
+        """Stop what is under way and release all connections."""
+        opened, self._open = list(self._open.values()), {}
+        await asyncio.gather(*(venue.candles.close() for venue in opened))
+        await asyncio.gather(*(venue.client.close() for venue in opened))
+
+    def _venue(self, exchange: str) -> Venue:
+        venue = self._venues.get(exchange)
+        if venue is None:
+            raise UnknownExchange(f"no venue {exchange!r}", advice=f"I do not know the exchange {exchange!r}.")
+        return venue
+
+    def _opened(self, exchange: str) -> _Open:
+        if exchange not in self._open:
+            base_url = self._urls.get(exchange)
+            client = VenueClient(self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls)
+            self._tls = client.tls
+            self._open[exchange] = _Open(client, CandleCache(client))
+        return self._open[exchange]
+
+
+async def _read(client: VenueClient, credential: Credential, now: datetime) -> Snapshot:
+    api = client.account(credential, now)
+    reference = await client.reference(api, now)
+    return client.venue.parse(await client.venue.fetch(api), reference, now)

@@ -1,0 +1,12 @@
+"""The supported venues: one row each. Adding one means adding a module and naming it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from marginbot.exchanges.venue import Venue
+from marginbot.exchanges.venues import binanceusdm, bybit, deribit, hyperliquid, okx
+
+VENUES: Mapping[str, Venue] = {
+    module.VENUE.info.id: module.VENUE for module in (binanceusdm, bybit, okx, deribit, hyperliquid)
+}

@@ -1,0 +1,201 @@
+"""One Binance position out of two answers: `account` knows its margin, `positionRisk` its prices.
+
+Both are read, because either may lack a field (the versions differ) and because two figures for the same thing
+check each other. Where they differ the worse one counts and a warning says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from marginbot.domain.errors import BadPayload
+from marginbot.domain.margin import Position, Side
+from marginbot.domain.tiers import LeverageTier, maintenance_margin
+from marginbot.exchanges.reconcile import apart
+from marginbot.exchanges.venue import Instrument, Reference, number, price, rows
+
+Row = Mapping[str, Any]
+Key = tuple[str, str]  # the venue's symbol, position side
+
+_PARTS = re.compile(r"(?P<base>.+?)(?P<quote>USDT|USDC|FDUSD|BUSD|USD1|U|BTC)(?:_(?P<expiry>\d{6}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An open position with what decides which pool it belongs to."""
+
+    position: Position
+    asset: str  # margin asset, '' when unknown
+    is_isolated: bool | None  # None: the answers do not tell
+    isolated_equity: Decimal | None
+    is_hedged: bool  # one leg of a symbol that may be held both ways
+
+
+def differing(account: Any, risk: Any) -> list[str]:
+    """Symbols that the two answers give different sizes for."""
+    ours, theirs = _amounts(rows(account, "positions")), _amounts(rows(risk))
+    keys = [
+        key for key in ours.keys() | theirs.keys() if _differ(ours.get(key, Decimal(0)), theirs.get(key, Decimal(0)))
+    ]
+    return sorted({symbol for symbol, _ in keys})
+
+
+def held_positions(account: Row, risk: Sequence[Row], reference: Reference, warnings: list[str]) -> list[Held]:
+    """All open positions, in a stable order."""
+    ours, theirs = _by_side(rows(account, "positions")), _by_side(risk)
+    for symbol in differing(account, risk):
+        warnings.append(f"{symbol}: Binance gave two different sizes, it was being traded; the larger one counts")
+    found = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        sources = [row for row in (theirs.get(key), ours.get(key)) if row is not None]
+        amount = _amount(key[0], sources, warnings)
+        if amount:
+            found.append(_held(key, amount, sources, reference=reference, warnings=warnings))
+    return found
+
+
+def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Reference, warnings: list[str]) -> Held:
+    instrument = reference.instruments.get(key[0])
+    if instrument is None:
+        warnings.append(f"{key[0]}: not in the market list, its name was taken apart")
+        instrument = _guessed(key[0])
+    side = Side.LONG if amount > 0 else Side.SHORT
+    notional, mark = _notional_and_mark(abs(amount), sources)
+    tiers = reference.tiers.get(instrument.symbol, ())
+    position = Position(
+        symbol=instrument.symbol,
+        underlying=instrument.underlying,
+        side=side,
+        contracts=abs(amount),
+        notional=notional,
+        entry_price=_first(price(row, "entryPrice") for row in sources),
+        mark_price=mark,
+        liquidation_price=_first(price(row, "liquidationPrice") for row in sources),
+        maintenance_margin=_requirement(instrument.symbol, sources, notional, tiers=tiers, warnings=warnings),
+        unrealized_pnl=_first(_pnl(row) for row in reversed(sources)),
+        tiers=tiers,
+    )
+    if notional is None:
+        warnings.append(f"{position.symbol}: Binance gives neither its value nor a mark price")
+    isolated = _is_isolated(sources)
+    return Held(
+        position=position,
+        asset=str(_first(row.get("marginAsset") for row in sources) or instrument.settle),
+        is_isolated=isolated,
+        isolated_equity=_isolated_equity(position.symbol, sources, warnings) if isolated else None,
+        is_hedged=key[1] in ("LONG", "SHORT"),
+    )
+
+
+def _amount(symbol: str, sources: Sequence[Row], warnings: list[str]) -> Decimal:
+    told = [number(row, "positionAmt") for row in sources]
+    known = [amount for amount in told if amount is not None]
+    if not known:
+        if any(number(row, name) for row in sources for name in ("notional", "maintMargin")):
+            raise BadPayload(f"the size of {symbol} is missing")
+        return Decimal(0)
+    if len(known) < len(told) and any(known):
+        warnings.append(f"{symbol}: its size is missing in one of Binance's two answers")
+    return max(known, key=abs)
+
+
+def _notional_and_mark(size: Decimal, sources: Sequence[Row]) -> tuple[Decimal | None, Decimal | None]:
+    """Value and mark price; each is found from the other where only one is given."""
+    mark = _first(price(row, "markPrice") for row in sources)
+    values = [abs(value) for row in sources if (value := number(row, "notional"))]
+    if not values:
+        return (None if mark is None else size * mark), mark
+    notional = max(values)
+    return notional, notional / size if mark is None else mark
+
+
+def _requirement(
+    symbol: str,
+    sources: Sequence[Row],
+    notional: Decimal | None,
+    *,
+    tiers: Sequence[LeverageTier],
+    warnings: list[str],
+) -> Decimal | None:
+    """Maintenance margin by the venue, checked against the leverage tiers; None when neither tells."""
+    told = max((value for row in sources if (value := number(row, "maintMargin"))), default=None)
+    own = maintenance_margin(notional, tiers) if tiers and notional is not None else None
+    if told is None or told <= 0:
+        how = "taken from the leverage tiers" if own else "so it is unknown"
+        warnings.append(f"{symbol}: Binance gives no maintenance margin, {how}")
+        return own or None
+    if own and apart(told, own):
+        warnings.append(
+            f"{symbol}: maintenance margin is {told:.2f} by Binance, {own:.2f} by its leverage tiers; the larger counts"
+        )
+        return max(told, own)
+    return told
+
+
+def _is_isolated(sources: Sequence[Row]) -> bool | None:
+    for row in sources:
+        if isinstance(row.get("isolated"), bool):
+            return bool(row["isolated"])
+        if row.get("marginType"):
+            return str(row["marginType"]).lower() == "isolated"
+    # The third version has no flag: only an isolated position has a wallet of its own.
+    told = [number(row, name) for row in sources for name in ("isolatedWallet", "isolatedMargin")]
+    known = [value for value in told if value is not None]
+    return any(known) if known else None
+
+
+def _isolated_equity(symbol: str, sources: Sequence[Row], warnings: list[str]) -> Decimal | None:
+    """Isolated wallet plus profit. `isolatedMargin` is meant to be the same sum; the smallest figure counts."""
+    sums = [number(row, "isolatedMargin") for row in sources]
+    for row in sources:
+        wallet, pnl = number(row, "isolatedWallet"), _pnl(row)
+        sums.append(None if wallet is None or pnl is None else wallet + pnl)
+    known = [value for value in sums if value is not None]
+    if not known:
+        warnings.append(f"{symbol}: Binance gives no isolated margin, so what backs it is unknown")
+        return None
+    if apart(min(known), max(known)):
+        warnings.append(f"{symbol}: Binance gives different figures for its isolated margin; the smallest counts")
+    return min(known)
+
+
+def _pnl(row: Row) -> Decimal | None:
+    return number(row, "unRealizedProfit", "unrealizedProfit")
+
+
+def _by_side(listed: Iterable[Row]) -> dict[Key, Row]:
+    return {(name_of(row, "symbol"), str(row.get("positionSide") or "BOTH")): row for row in listed}
+
+
+def name_of(row: Row, field: str) -> str:
+    """A name that must be there."""
+    value = row.get(field)
+    if not isinstance(value, str) or not value:
+        raise BadPayload(f"field {field} is missing")
+    return value
+
+
+def _amounts(listed: Iterable[Row]) -> dict[Key, Decimal | None]:
+    return {key: number(row, "positionAmt") for key, row in _by_side(listed).items()}
+
+
+def _differ(one: Decimal | None, other: Decimal | None) -> bool:
+    return one is not None and other is not None and one != other
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _guessed(symbol: str) -> Instrument:
+    """An instrument by its name alone: BTCUSDT, BTCUSDC_261225."""
+    parts = _PARTS.fullmatch(symbol)
+    if parts is None:
+        return Instrument(symbol=symbol, underlying=symbol, settle="", contract_size=Decimal(1))
+    base, quote, expiry = parts["base"], parts["quote"], parts["expiry"]
+    unified = f"{base}/{quote}:{quote}" + (f"-{expiry}" if expiry else "")
+    return Instrument(symbol=unified, underlying=base, settle=quote, contract_size=Decimal(1))

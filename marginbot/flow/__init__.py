@@ -1,0 +1,1 @@
+"""Use-cases: small, async, over the ports. No vendor."""

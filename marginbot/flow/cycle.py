@@ -1,0 +1,299 @@
+"""One reading of one account: read, judge, decide, write. Polling never sends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from marginbot.domain.alerting import AlertState, Decision, Observation, Policy, Reason, Seen, Unseen, step, watch
+from marginbot.domain.errors import Cause, NoSuchAccount, OurFault, ReadingError, VaultError, VenueDown
+from marginbot.domain.grading import Grade, Ladders
+from marginbot.domain.margin import PoolState, Snapshot
+from marginbot.domain.notices import Facts, NewNotice
+from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
+from marginbot.domain.volatility import Volatility
+from marginbot.flow.ports import Account, Credential, CycleRecord, ExchangeReader, Reading, Store, Unreadable
+from marginbot.flow.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+ACCOUNT = ""  # the subject that stands for the account itself
+
+# Share of the calm interval after which an account of this grade is read again.
+INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.34, Grade.CRITICAL: 0.17}
+SHORTEST_INTERVAL = timedelta(seconds=1)
+BAN_PAUSE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleSettings:
+    """How often to read, and when silence becomes news."""
+
+    poll_interval: timedelta
+    stale_after: timedelta
+    read_timeout: timedelta = timedelta(seconds=25)
+
+
+class Cycle:
+    """Reads the accounts that are due, side by side; one account's trouble is its own."""
+
+    def __init__(
+        self,
+        reader: ExchangeReader,
+        store: Store,
+        *,
+        settings: CycleSettings,
+        clock: Callable[[], datetime],
+        concurrency: int = 32,
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        # By venue: one that hangs delays nobody else's accounts.
+        self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(concurrency))
+        self._in_flight: set[int] = set()
+        self._held_until: dict[int, datetime] = {}  # accounts whose reading could not be written down
+        self.tasks = Tasks()
+        self.completed_at: datetime | None = None
+        self.on_notices: Callable[[], None] = lambda: None
+
+    def dispatch(self) -> int:
+        """Start reading every account that is due and not being read already; returns how many."""
+        now = self._clock()
+        due = [account for account in self._store.active_accounts() if self._is_free(account, now)]
+        if due or not self._in_flight:  # nothing due while others are being read is not a complete cycle
+            self._in_flight.update(account.id for account in due)
+            self.tasks.spawn(self._batch(due))
+        return len(due)
+
+    async def run(self) -> int:
+        """One complete cycle: read what is due and wait until it is written down."""
+        count = self.dispatch()
+        await self.tasks.settle()
+        return count
+
+    def _is_free(self, account: Account, now: datetime) -> bool:
+        waits = (account.next_due_at, self._held_until.get(account.id))
+        return account.id not in self._in_flight and all(at is None or at <= now for at in waits)
+
+    async def _batch(self, due: Sequence[Account]) -> None:
+        if all(await asyncio.gather(*(self._guarded(account) for account in due))):
+            self.completed_at = self._clock()
+
+    async def _guarded(self, account: Account) -> bool:
+        try:
+            async with self._slots[account.exchange]:
+                written = await self.read(account)
+            self._held_until.pop(account.id, None)
+            if written.notices:
+                self.on_notices()
+        except NoSuchAccount:
+            log.info("account %s was removed while it was read", account.id)
+        except Exception as error:
+            # Nothing is half written. The cycle does not count as complete, so that the outside hears of it.
+            log.exception("account %s was not recorded: %s", account.id, error)
+            self._held_until[account.id] = self._clock() + self._settings.poll_interval
+            return False
+        finally:
+            self._in_flight.discard(account.id)
+        return True
+
+    async def read(self, account: Account) -> CycleRecord:
+        """Read one account and write down what follows."""
+        reading, volatilities = await self._reading(account)
+        # From here to the end nothing is awaited: what a person does meanwhile is either seen or comes after.
+        now = self._clock()
+        context = Context(
+            account=account,
+            states=self._store.states(account.id),
+            ladders=self._store.ladders(account.id),
+            settings=self._settings,
+            now=now,
+        )
+        record = judged(context, reading, volatilities)
+        self._store.record(record)
+        return record
+
+    async def _reading(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:
+        try:
+            credential = self._store.credential(account.id)
+        except VaultError as error:
+            return Unreadable(Cause.KEY_REFUSED, str(error), error.advice), {}
+        try:
+            async with asyncio.timeout(self._settings.read_timeout.total_seconds()):
+                return await take_reading(self._reader, account.exchange, credential, self._clock())
+        except TimeoutError:
+            return Unreadable(Cause.VENUE_DOWN, "reading took too long", VenueDown.advice), {}
+
+
+async def take_reading(
+    reader: ExchangeReader, exchange: str, credential: Credential, now: datetime
+) -> tuple[Reading, Mapping[str, Volatility]]:
+    """A snapshot with the volatilities needed to judge it, or why there is none."""
+    try:
+        snapshot = await reader.read(exchange, credential, now)
+        return snapshot, await reader.volatilities(exchange, underlyings_of(snapshot), now)
+    except ReadingError as error:
+        log.info("%s: %s: %s", exchange, error.cause, error)
+        return Unreadable(error.cause, str(error), error.advice), {}
+    except TimeoutError:
+        raise  # the caller's deadline
+    except Exception as error:
+        # A bug in reading must not stop the other accounts, nor pass for silence.
+        log.exception("%s: reading failed", exchange)
+        return _our_fault(error), {}
+
+
+def _our_fault(error: Exception) -> Unreadable:
+    return Unreadable(Cause.OUR_FAULT, type(error).__name__, OurFault.advice)
+
+
+def underlyings_of(snapshot: Snapshot) -> set[str]:
+    """Everything whose price moves one of the pools."""
+    positions = {position.underlying for pool in snapshot.pools for position in pool.positions}
+    return positions | {coin.asset for pool in snapshot.pools for coin in pool.collateral}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known of an account when a reading of it arrives."""
+
+    account: Account
+    states: Mapping[str, AlertState]
+    ladders: Ladders
+    settings: CycleSettings
+    now: datetime
+
+    @property
+    def policy(self) -> Policy:
+        """The part that bears on alerts; going blind takes at least two missed readings."""
+        return Policy(stale_after=max(self.settings.stale_after, 2 * self.settings.poll_interval))
+
+
+def judged(context: Context, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:
+    """`decide`, where a bug of ours makes the account unreadable: it must not pass for silence."""
+    try:
+        return decide(context, reading, volatilities)
+    except Exception as error:
+        log.exception("account %s: judging failed", context.account.id)
+        return decide(context, _our_fault(error), {})
+
+
+def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:
+    """What a reading leads to: new states, notices, and when to read again. Pure."""
+    if isinstance(reading, Unreadable):
+        return _decide_unreadable(context, reading)
+    previous = {name: state.grade for name, state in context.states.items() if state.grade is not None}
+    report = assess(reading, volatilities, ladders=context.ladders, previous=previous, now=context.now)
+    states: dict[str, AlertState] = {}
+    notices: list[NewNotice] = []
+    for subject, observation, pool in _observations(context, report):
+        before = context.states.get(subject, AlertState())
+        judge = watch if subject == ACCOUNT else step
+        decision = judge(before, observation, policy=context.policy, now=context.now)
+        states[subject] = decision.state
+        if decision.speak:
+            told = pool and with_way_back(pool, reading, volatilities, ladders=context.ladders, now=context.now)
+            facts = _facts(context, decision, before, report=report, pool=told)
+            notices.append(_notice(context, subject, decision, facts))
+    return CycleRecord(
+        account_id=context.account.id,
+        at=context.now,
+        report=report,
+        states=states,
+        notices=notices,
+        next_due_at=context.now + interval(context.settings.poll_interval, report.grade),
+    )
+
+
+def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
+    before = context.states.get(ACCOUNT, AlertState())
+    decision = watch(before, Unseen(reading.cause), policy=context.policy, now=context.now)
+    notices = []
+    if decision.speak:
+        facts = replace(_facts(context, decision, before, report=None, pool=None), advice=reading.advice)
+        notices.append(_notice(context, ACCOUNT, decision, facts))
+    wait = interval(context.settings.poll_interval, before.grade)
+    if reading.cause in (Cause.BANNED, Cause.RATE_LIMITED):
+        wait = max(wait, context.settings.poll_interval, BAN_PAUSE if reading.cause is Cause.BANNED else wait)
+    return CycleRecord(
+        account_id=context.account.id,
+        at=context.now,
+        report=None,
+        states={ACCOUNT: decision.state},
+        notices=notices,
+        next_due_at=context.now + wait,
+        refused=reading.cause if reading.cause.owner_must_act else None,
+    )
+
+
+def _observations(context: Context, report: AccountReport) -> list[tuple[str, Observation, PoolReport | None]]:
+    """The account itself first, then its pools; a pool that is gone was closed: the snapshot is complete."""
+    grade = report.grade or Grade.OK
+    cushions = [pool.cushion for pool in report.pools if pool.cushion is not None]
+    found: list[tuple[str, Observation, PoolReport | None]] = [
+        (ACCOUNT, Seen(grade, min(cushions, default=None)), report.worst)
+    ]
+    for pool in report.pools:
+        found.append((pool.name, _seen(pool), pool))
+    present = {pool.name for pool in report.pools} | {ACCOUNT}
+    found += [(name, Seen(Grade.OK, is_gone=True), None) for name in context.states if name not in present]
+    return found
+
+
+def _seen(pool: PoolReport) -> Observation:
+    if pool.grade is None:
+        return Unseen(Cause.POOL_UNKNOWN)
+    return Seen(pool.grade, pool.cushion, is_gone=pool.state is PoolState.FLAT)
+
+
+def _facts(
+    context: Context, decision: Decision, before: AlertState, *, report: AccountReport | None, pool: PoolReport | None
+) -> Facts:
+    state = decision.state
+    held = [p for p in report.positions if p.pool == pool.name] if report and pool else []
+    return Facts(
+        label=context.account.label,
+        exchange=context.account.exchange,
+        mode=report.mode if report else "",
+        reason=decision.reason,
+        at=context.now,
+        grade=state.grade,
+        previous=before.grade,
+        pool=pool,
+        positions=tuple(f"{p.side} {p.contracts.normalize():f} {p.symbol}" for p in held),
+        cause=state.blind_cause,
+        blind_since=_unwatched_since(decision, before),
+        last_cushion=before.cushion,
+        warnings=report.warnings if report else (),
+    )
+
+
+def _unwatched_since(decision: Decision, before: AlertState) -> datetime | None:
+    if decision.reason is Reason.SIGHT_BACK:
+        return before.blind_since or before.seen_at
+    return decision.state.blind_since
+
+
+def _notice(context: Context, subject: str, decision: Decision, facts: Facts) -> NewNotice:
+    return NewNotice(
+        account_id=context.account.id,
+        subject=subject,
+        episode=decision.state.episode,
+        number=decision.state.number,
+        user_id=context.account.user_id,
+        chat_id=context.account.chat_id,
+        sound=decision.sound,
+        facts=facts,
+    )
+
+
+def interval(calm: timedelta, grade: Grade | None) -> timedelta:
+    """Time to the next reading: shorter the worse the grade, never below the floor (or the calm interval)."""
+    share = INTERVAL_SHARE.get(grade or Grade.OK, INTERVAL_SHARE[Grade.CRITICAL])
+    return max(calm * share, min(calm, SHORTEST_INTERVAL))

@@ -1,0 +1,219 @@
+"""What the use-cases need from the world outside, as protocols. The edges implement them.
+
+Conventions: every method that needs the time takes `now` (aware, UTC). Store methods are synchronous and short;
+each is one transaction. Identifiers of people and chats are Telegram's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from marginbot.domain.alerting import AlertState, Mute
+from marginbot.domain.errors import Cause
+from marginbot.domain.grading import Ladders
+from marginbot.domain.margin import Snapshot
+from marginbot.domain.notices import DropReason, NewNotice, Notice, Outcome
+from marginbot.domain.report import AccountReport
+from marginbot.domain.volatility import Volatility
+
+# --- exchanges -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What opens an account at a venue. Never printed: `repr` shows nothing of it."""
+
+    key: str = field(repr=False)  # API key, or the public address
+    secret: str = field(default="", repr=False)
+    passphrase: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueInfo:
+    """What people need to know of a supported venue."""
+
+    id: str  # ccxt's id
+    title: str  # "Binance USDⓈ-M Futures"
+    fields: tuple[tuple[str, str], ...]  # (credential field, its title), in the order they are asked for
+    instructions: str  # how to make a read-only key there, or which address to give; one or two sentences
+    aliases: tuple[str, ...] = ()  # other names people type
+
+    @property
+    def needs_secret(self) -> bool:
+        """False for venues read by a public address."""
+        return any(name == "secret" for name, _ in self.fields)
+
+
+class ExchangeReader(Protocol):
+    """Reads accounts and public prices. Holds shared markets and connections, no account state."""
+
+    def venues(self) -> Mapping[str, VenueInfo]:
+        """The supported venues by id."""
+
+    def check_form(self, exchange: str, credential: Credential) -> None:
+        """Raise `BadCredentials` for what is plainly malformed, before anything is sent."""
+
+    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
+        """One complete reading, or a `ReadingError`. Bounded in time."""
+
+    async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
+        """Ordinary hourly moves, from cached candles shared by all; missing candles never raise."""
+
+    async def close(self) -> None:
+        """Release connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An account that could not be read, and why. The other half of a `Reading`."""
+
+    cause: Cause
+    detail: str  # for the log
+    advice: str  # for the owner
+
+
+Reading = Snapshot | Unreadable
+
+# --- people and accounts -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who speaks to the bot."""
+
+    user_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A registered account, without its secret."""
+
+    id: int
+    user_id: int  # owner
+    chat_id: int  # the owner's private chat, where alerts go
+    exchange: str
+    label: str
+    created_at: datetime
+    refused: Cause | None = None  # set: the venue refused the key, polling has stopped
+    next_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An account with all that is known of it now."""
+
+    account: Account
+    report: AccountReport | None  # of the last good reading
+    states: Mapping[str, AlertState]  # by subject; "" is the account itself
+    shared_amounts: bool = True  # False: seen through a group share that hides amounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRecord:
+    """What one reading of one account leads to; written in one transaction, or not at all."""
+
+    account_id: int
+    at: datetime
+    report: AccountReport | None  # None: unreadable
+    states: Mapping[str, AlertState]
+    notices: Sequence[NewNotice]
+    next_due_at: datetime
+    refused: Cause | None = None
+
+
+class Store(Protocol):
+    """Everything that must survive a kill. Raises nothing but errors of the domain."""
+
+    # people
+    def remember_person(self, person: Person, chat_id: int, now: datetime) -> None: ...
+    def is_member(self, user_id: int) -> bool: ...
+    def create_invite(self, code: str, by: int, now: datetime, expires_at: datetime) -> None: ...
+    def redeem_invite(self, code: str, user_id: int, now: datetime) -> None:
+        """Make the user a member; `BadInvite` when the code is unknown, used or expired."""
+
+    # accounts
+    def add_account(
+        self, person: Person, chat_id: int, exchange: str, label: str, credential: Credential, now: datetime
+    ) -> Account:
+        """Store an account with its sealed credential; `LabelTaken` on a label of theirs, in any case."""
+
+    def accounts_of(self, user_id: int) -> Sequence[Account]: ...
+    def account(self, user_id: int, label: str) -> Account:
+        """`NoSuchAccount` unless the user owns that label (case-insensitive)."""
+
+    def active_accounts(self) -> Sequence[Account]:
+        """All accounts that are polled: not refused."""
+
+    def credential(self, account_id: int) -> Credential:
+        """Open the sealed credential; `VaultError` when that fails."""
+
+    def remove_account(self, user_id: int, label: str) -> None:
+        """Delete the account, its secret, history, shares and pending notices."""
+
+    def replace_credential(self, account_id: int, credential: Credential, now: datetime) -> Account:
+        """Seal a new credential for a refused account and poll it again at once."""
+
+    def resume(self, account_id: int, now: datetime) -> Account:
+        """Poll a refused account again at once, with the credential it has."""
+
+    def rename_account(self, user_id: int, old: str, new: str) -> None:
+        """`NoSuchAccount` or `LabelTaken`; history, shares and alerts stay with the account."""
+
+    def ladders(self, account_id: int) -> Ladders:
+        """The account's own ladders, else its owner's, else the defaults."""
+
+    def set_ladders(self, user_id: int, label: str | None, ladders: Ladders) -> None:
+        """For one account, or (label None) as the owner's default and on all their accounts."""
+
+    def user_ladders(self, user_id: int) -> Ladders: ...
+
+    # alerts
+    def states(self, account_id: int) -> Mapping[str, AlertState]: ...
+    def record(self, record: CycleRecord) -> None:
+        """Reading, alert states, notices and next due time, in one transaction.
+
+        A mute set by a person since `states` was read is kept: states' `mute` is merged, see `set_mute`.
+        A notice that exists already (same key) is not written twice.
+        """
+
+    def set_mute(self, account_id: int, subject: str, mute: Mute | None) -> None: ...
+    def standing(self, account: Account) -> Standing: ...
+
+    # shares
+    def share(self, chat_id: int, account_id: int, *, amounts: bool, now: datetime) -> None: ...
+    def unshare(self, chat_id: int, account_id: int) -> bool: ...
+    def shared_with(self, chat_id: int) -> Sequence[tuple[Account, bool]]:
+        """Accounts shared with a group, each with whether amounts may be shown."""
+
+    # outbox
+    def pending_notices(self) -> Sequence[Notice]:
+        """All notices that are neither sent nor dropped and are due or not, oldest first."""
+
+    def begin_attempt(self, notice_id: int, now: datetime) -> None:
+        """Written before the request leaves, so that a repeat after a crash can be marked as one."""
+
+    def finish_attempt(self, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime) -> None:
+        """Record what became of an attempt. `Sent` closes it, `Unreachable` drops it."""
+
+    def drop_notice(self, notice_id: int, reason: DropReason, now: datetime) -> None: ...
+    def notice_of_message(self, chat_id: int, message_id: int) -> Notice | None:
+        """The notice that a message in a chat carried, for replies and buttons."""
+
+    def notice(self, notice_id: int) -> Notice | None: ...
+    def move_chat(self, old: int, new: int) -> None:
+        """A group became a supergroup: rewrite its id everywhere in one transaction."""
+
+    # meta
+    def get_meta(self, name: str) -> str | None: ...
+    def set_meta(self, name: str, value: str) -> None: ...
+
+
+class Messenger(Protocol):
+    """Tells people things."""
+
+    async def send(self, notice: Notice, now: datetime) -> Outcome:
+        """Send a notice. Never raises for what the other side does; says whether it was accepted."""

@@ -1,0 +1,138 @@
+"""What people may set: thresholds, quiet, and who else may look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from marginbot.domain.alerting import ACKNOWLEDGED_FOR, AlertState, Mute, MuteKind
+from marginbot.domain.errors import BadDuration, BadThresholds, NotAllowed, RequestError
+from marginbot.domain.grading import Grade, Ladders
+from marginbot.domain.notices import Notice
+from marginbot.flow.ports import Account, Store
+
+_DURATION = re.compile(r"(\d{1,5})\s*(m|min|h|hr|hours?|d|days?)", re.IGNORECASE)
+LONGEST_SNOOZE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Quieted:
+    """A pool whose present grade was acknowledged or snoozed."""
+
+    account: Account
+    subject: str
+    mute: Mute
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """Changes to a person's own settings; every one names an account the person owns."""
+
+    store: Store
+
+    def thresholds(self, user_id: int, label: str | None) -> Ladders:
+        """The ladders of an account, or a person's defaults."""
+        if label is None:
+            return self.store.user_ladders(user_id)
+        return self.store.ladders(self.store.account(user_id, label).id)
+
+    def set_thresholds(self, user_id: int, label: str | None, kind: str, values: Sequence[str]) -> Ladders:
+        """Replace one ladder; `BadThresholds` leaves everything as it was."""
+        current = self.thresholds(user_id, label)
+        numbers = _four_numbers(values)
+        if kind == "ratio":
+            notice, warning, critical, emergency = (n / 100 for n in numbers)
+            changed = replace(current, ratio=(notice, warning, critical, emergency))
+        elif kind == "cushion":
+            changed = replace(current, cushion=numbers)
+        else:
+            raise BadThresholds("unknown ladder", advice="Say which ladder: ratio or cushion. Nothing was changed.")
+        self.store.set_ladders(user_id, label, changed)
+        return changed
+
+    def acknowledge(self, user_id: int, label: str | None, now: datetime) -> Sequence[Quieted]:
+        """Acknowledge everything announced on the person's accounts (or one of them)."""
+        return [
+            self._mute(account, subject, Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade]))
+            for account, subject, grade in self._announced(user_id, label)
+        ]
+
+    def snooze(self, user_id: int, label: str | None, wait: timedelta, now: datetime) -> Sequence[Quieted]:
+        """Quiet the present grades for a while."""
+        return [
+            self._mute(account, subject, Mute(MuteKind.SNOOZED, grade, now + wait))
+            for account, subject, grade in self._announced(user_id, label)
+        ]
+
+    def quiet_notice(self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime) -> Quieted | None:
+        """A button or reply on one message: acknowledge (wait None) or snooze its pool; None if it is calm again."""
+        account = self._owned(user_id, notice)
+        state = self.store.states(account.id).get(notice.subject, AlertState())
+        grade = state.grade or Grade.OK
+        if grade is Grade.OK and state.blind_since is None:
+            return None
+        kind = MuteKind.ACKNOWLEDGED if wait is None else MuteKind.SNOOZED
+        until = now + (ACKNOWLEDGED_FOR[grade] if wait is None else wait)
+        return self._mute(account, notice.subject, Mute(kind, grade, until))
+
+    def share(self, user_id: int, chat_id: int, label: str, *, amounts: bool, now: datetime) -> Account:
+        """Let a group see an account of one's own."""
+        account = self.store.account(user_id, label)
+        self.store.share(chat_id, account.id, amounts=amounts, now=now)
+        return account
+
+    def unshare(self, user_id: int, chat_id: int, label: str) -> Account:
+        """Take an account of one's own out of a group's sight."""
+        account = self.store.account(user_id, label)
+        if not self.store.unshare(chat_id, account.id):
+            raise RequestError("not shared", advice=f"{account.label} is not shared with this group.")
+        return account
+
+    def _owned(self, user_id: int, notice: Notice) -> Account:
+        for account in self.store.accounts_of(user_id):
+            if account.id == notice.account_id:
+                return account
+        raise NotAllowed("not the owner", advice="Only the owner of this account may do that.")
+
+    def _announced(self, user_id: int, label: str | None) -> list[tuple[Account, str, Grade]]:
+        accounts = [self.store.account(user_id, label)] if label else self.store.accounts_of(user_id)
+        found = []
+        for account in accounts:
+            for subject, state in self.store.states(account.id).items():
+                grade = state.grade or Grade.OK
+                in_danger = bool(subject) and state.announced is not None and grade > Grade.OK
+                if in_danger or state.blind_since is not None:
+                    found.append((account, subject, grade))
+        return found
+
+    def _mute(self, account: Account, subject: str, mute: Mute) -> Quieted:
+        self.store.set_mute(account.id, subject, mute)
+        return Quieted(account, subject, mute)
+
+
+def parse_duration(text: str) -> timedelta:
+    """`30m`, `2h`, `1d`; `BadDuration` otherwise."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise BadDuration(
+            "malformed duration", advice="Say how long: 30m, 2h or 1d, for instance. Nothing was changed."
+        )
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2][0].lower()]
+    wait = timedelta(**{unit: int(match[1])})
+    if not timedelta(0) < wait <= LONGEST_SNOOZE:
+        raise BadDuration("duration out of range", advice="Between a minute and 7 days, please. Nothing was changed.")
+    return wait
+
+
+def _four_numbers(values: Sequence[str]) -> tuple[float, float, float, float]:
+    try:
+        notice, warning, critical, emergency = (float(v.strip().rstrip("%x").replace(",", ".")) for v in values)
+    except ValueError:
+        raise BadThresholds(
+            "four numbers expected",
+            advice="Give four numbers, from NOTICE to EMERGENCY: /thresholds ratio 50 65 80 90 or "
+            "/thresholds cushion 6 4 2 1. Nothing was changed.",
+        ) from None
+    return notice, warning, critical, emergency

@@ -1,0 +1,150 @@
+"""Registering an account: check the request, read the account for real, only then store anything."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from marginbot.domain.errors import (
+    BadCredentials,
+    BadLabel,
+    LabelTaken,
+    LimitReached,
+    ReadingError,
+    UnknownExchange,
+)
+from marginbot.domain.grading import DEFAULT_LADDERS
+from marginbot.domain.report import AccountReport, assess
+from marginbot.flow.access import Access
+from marginbot.flow.cycle import underlyings_of
+from marginbot.flow.ports import Account, Credential, ExchangeReader, Person, Store, VenueInfo
+
+MAX_ACCOUNTS = 20  # per person
+_LABEL = re.compile(r"[\w][\w.+-]{0,23}", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A complete, well-formed wish to have an account watched."""
+
+    venue: VenueInfo
+    label: str
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The steps of `/add`; nothing is stored before the last."""
+
+    reader: ExchangeReader
+    store: Store
+    access: Access
+
+    def venue(self, text: str) -> VenueInfo:
+        """The venue a person means; `UnknownExchange` with the nearest names otherwise."""
+        return find_venue(self.reader.venues(), text)
+
+    def free_label(self, user_id: int, label: str) -> str:
+        """The label if it may be used; `BadLabel` or `LabelTaken` otherwise."""
+        label = label.strip()
+        if not _LABEL.fullmatch(label):
+            raise BadLabel(
+                "malformed label",
+                advice="A label is one word of up to 24 letters, digits, dots, dashes or underscores, such as "
+                "main or desk-2. Nothing was stored.",
+            )
+        taken = [account for account in self.store.accounts_of(user_id) if account.label.casefold() == label.casefold()]
+        if taken and taken[0].refused is None:
+            raise LabelTaken(
+                "label is taken",
+                advice=f"You already have an account called {taken[0].label}. Choose another label, or "
+                f"/remove {taken[0].label} first. Nothing was stored.",
+            )
+        return label
+
+    def request(self, user_id: int, exchange: str, label: str, parts: Sequence[str]) -> Request:
+        """Check everything that can be checked before the venue is asked."""
+        self.access.require_member(user_id)
+        venue = self.venue(exchange)
+        label = self.free_label(user_id, label)
+        if len(self.store.accounts_of(user_id)) >= MAX_ACCOUNTS and not self._refused(user_id, label):
+            raise LimitReached(
+                "too many accounts",
+                advice=f"You already have {MAX_ACCOUNTS} accounts, which is the limit. /remove one first.",
+            )
+        credential = _credential(venue, parts)
+        self.reader.check_form(venue.id, credential)
+        return Request(venue=venue, label=label, credential=credential)
+
+    async def probe(self, request: Request, now: datetime) -> AccountReport:
+        """A real reading with the credentials, judged with the default ladders; stores nothing."""
+        try:
+            snapshot = await self.reader.read(request.venue.id, request.credential, now)
+        except ReadingError as error:
+            error.advice = f"{error.advice} Nothing was stored."
+            raise
+        volatilities = await self.reader.volatilities(request.venue.id, underlyings_of(snapshot), now)
+        return assess(snapshot, volatilities, ladders=DEFAULT_LADDERS, previous={}, now=now)
+
+    def store_account(self, person: Person, chat_id: int, request: Request, now: datetime) -> Account:
+        """Seal and store; from now on the account is watched. A refused account of that label gets the new key."""
+        refused = self._refused(person.user_id, request.label)
+        if refused is not None and refused.exchange == request.venue.id:
+            return self.store.replace_credential(refused.id, request.credential, now)
+        if refused is not None:
+            self.store.remove_account(person.user_id, refused.label)
+        return self.store.add_account(person, chat_id, request.venue.id, request.label, request.credential, now)
+
+    def retry(self, user_id: int, label: str, now: datetime) -> Account:
+        """Poll an account again whose key was refused (an IP list was mended, say)."""
+        return self.store.resume(self.store.account(user_id, label).id, now)
+
+    def _refused(self, user_id: int, label: str) -> Account | None:
+        for account in self.store.accounts_of(user_id):
+            if account.label.casefold() == label.casefold() and account.refused is not None:
+                return account
+        return None
+
+
+def _credential(venue: VenueInfo, parts: Sequence[str]) -> Credential:
+    wanted = [title for _, title in venue.fields]
+    given = [part.strip() for part in parts if part.strip()]
+    if len(given) != len(wanted):
+        raise BadCredentials(
+            "wrong number of credential parts",
+            advice=f"{venue.title} needs {_listing(wanted)}; I got {len(given)} "
+            f"part{'' if len(given) == 1 else 's'}. Send: /add {venue.id} LABEL "
+            f"{' '.join(name.upper() for name, _ in venue.fields)}. Nothing was stored.",
+        )
+    values = {name: part for (name, _), part in zip(venue.fields, given, strict=True)}
+    return Credential(values.get("key", ""), values.get("secret", ""), values.get("passphrase", ""))
+
+
+def _listing(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _aliases(venues: Mapping[str, VenueInfo]) -> list[str]:
+    return [alias for venue in venues.values() for alias in venue.aliases]
+
+
+def _by_name(venues: Mapping[str, VenueInfo], name: str) -> VenueInfo:
+    return venues.get(name) or next(venue for venue in venues.values() if name in venue.aliases)
+
+
+def find_venue(venues: Mapping[str, VenueInfo], text: str) -> VenueInfo:
+    """The venue of that id or alias; `UnknownExchange` with the nearest names otherwise."""
+    wanted = text.strip().lower()
+    for venue in venues.values():
+        if wanted == venue.id or wanted in venue.aliases:
+            return venue
+    near = difflib.get_close_matches(wanted, [*venues, *_aliases(venues)], n=3, cutoff=0.5)
+    meant = sorted({_by_name(venues, name).id for name in near})
+    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+    raise UnknownExchange(
+        "no such venue",
+        advice=f"I do not know that exchange.{hint} I can watch: {', '.join(venues)}. Nothing was stored.",
+    )

@@ -1,0 +1,120 @@
+"""`/healthz` and `/metrics`: whether the bot sees and can speak. No personal data, loopback by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from marginbot.domain.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What health is derived from; ages None where the thing has not happened yet."""
+
+    version: str
+    uptime: timedelta
+    telegram_age: timedelta | None  # since Telegram last answered
+    cycle_age: timedelta | None  # since the last complete cycle
+    cycle_limit: timedelta  # a complete cycle older than this is not fresh
+    telegram_limit: timedelta
+    accounts: int
+    accounts_refused: int
+    accounts_blind: int
+    notices_pending: int
+
+    @property
+    def telegram_ok(self) -> bool:
+        """Telegram answered a moment ago."""
+        return self.telegram_age is not None and self.telegram_age <= self.telegram_limit
+
+    @property
+    def cycle_ok(self) -> bool:
+        """The last complete cycle is fresh."""
+        return self.cycle_age is not None and self.cycle_age <= self.cycle_limit
+
+    @property
+    def healthy(self) -> bool:
+        """What decides between 200 and 503."""
+        return self.telegram_ok and self.cycle_ok
+
+
+def _seconds(age: timedelta | None) -> float | None:
+    return None if age is None else round(age.total_seconds(), 3)
+
+
+def as_json(vitals: Vitals) -> dict[str, object]:
+    """The body of `/healthz`."""
+    return {
+        "status": "ok" if vitals.healthy else "unhealthy",
+        "version": vitals.version,
+        "uptime_seconds": _seconds(vitals.uptime),
+        "telegram": {"ok": vitals.telegram_ok, "answered_seconds_ago": _seconds(vitals.telegram_age)},
+        "cycle": {"ok": vitals.cycle_ok, "completed_seconds_ago": _seconds(vitals.cycle_age)},
+        "accounts": {
+            "watched": vitals.accounts,
+            "key_refused": vitals.accounts_refused,
+            "blind": vitals.accounts_blind,
+        },
+        "notices_pending": vitals.notices_pending,
+    }
+
+
+def metrics(vitals: Vitals) -> bytes:
+    """The same facts for Prometheus; an age that is not known is left out."""
+    registry = CollectorRegistry()
+    gauges = {
+        "marginbot_up": ("1 when healthy", float(vitals.healthy)),
+        "marginbot_accounts": ("registered accounts that are polled", float(vitals.accounts)),
+        "marginbot_accounts_refused": ("accounts whose key the venue refused", float(vitals.accounts_refused)),
+        "marginbot_accounts_blind": ("accounts or pools that cannot be judged", float(vitals.accounts_blind)),
+        "marginbot_notices_pending": ("notices not yet accepted", float(vitals.notices_pending)),
+        "marginbot_cycle_age_seconds": ("age of the last complete cycle", _seconds(vitals.cycle_age)),
+        "marginbot_telegram_age_seconds": ("time since Telegram answered", _seconds(vitals.telegram_age)),
+    }
+    for name, (meaning, value) in gauges.items():
+        if value is not None:
+            Gauge(name, meaning, registry=registry).set(value)
+    return generate_latest(registry)
+
+
+class HealthServer:
+    """Serves the two pages on one address."""
+
+    def __init__(self, address: tuple[str, int], vitals: Callable[[], Vitals]) -> None:
+        self._address = address
+        self._vitals = vitals
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; a `ConfigError` names the setting when the address cannot be used."""
+        application = web.Application()
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        host, port = self._address
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            raise ConfigError(
+                f"MARGINBOT_HTTP_LISTEN: cannot listen on {host}:{port} ({error.strerror or type(error).__name__}); "
+                "choose another address, or set it empty to turn it off"
+            ) from None
+
+    async def stop(self) -> None:
+        """Close the listener."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        vitals = self._vitals()
+        return web.json_response(as_json(vitals), status=200 if vitals.healthy else 503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=metrics(self._vitals()), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,40 @@
+"""What all parts of the store share: the connection, transactions, rows as dictionaries."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlite_utils import Database
+
+from marginbot.store.database import transaction, translated
+from marginbot.store.vault import Vault
+
+Row = dict[str, Any]
+
+
+class Rows:
+    """A migrated database and its vault. Methods are synchronous; each public one is one transaction."""
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self._db = db
+        self._vault = vault
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with translated(), transaction(self._db.conn) as conn:
+            yield conn
+
+    def _all(self, sql: str, *values: object) -> list[Row]:
+        with translated():
+            return list(self._db.query(sql, values))
+
+    def _one(self, sql: str, *values: object) -> Row | None:
+        rows = self._all(sql, *values)
+        return rows[0] if rows else None

@@ -1,0 +1,29 @@
+"""The store of `flow.ports`, put together, on SQLite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marginbot.store.accounts import Accounts
+from marginbot.store.alerts import Alerts
+from marginbot.store.database import open_database
+from marginbot.store.outbox import Outbox
+from marginbot.store.people import People
+from marginbot.store.readings import Readings
+from marginbot.store.schema import migrate
+from marginbot.store.vault import Vault
+
+
+class SqliteStore(People, Accounts, Alerts, Outbox, Readings):
+    """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
+
+
+def open_store(path: Path | str, master_key: bytes) -> SqliteStore:
+    """Open or create the database, bring it to the current schema, and make sure the master key is the right one."""
+    db = open_database(path)
+    try:
+        migrate(db)
+        return SqliteStore(db, Vault(master_key, db.conn))
+    except BaseException:
+        db.close()
+        raise

@@ -1,0 +1,141 @@
+"""The database's history, oldest first. Append only; never edit what was released, never import the package.
+
+Conventions: STRICT tables; times are text, ISO 8601 in UTC to the microsecond (`…_at`, `…_since`), or integers with
+their unit in the name; exact numbers (`Decimal`) are text; documents are JSON text.
+"""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("marginbot")
+
+PEOPLE = (
+    """CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE people (
+    user_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    private_chat_id INTEGER NOT NULL,
+    is_member INTEGER NOT NULL DEFAULT 0 CHECK (is_member IN (0, 1)),
+    unreachable_since TEXT,
+    ladders TEXT
+) STRICT""",
+    # Only the hash of a code is kept. People in here need not be known otherwise: no foreign keys.
+    """CREATE TABLE invites (
+    code_hash TEXT PRIMARY KEY,
+    created_by INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_by INTEGER,
+    used_at TEXT,
+    CHECK ((used_by IS NULL) = (used_at IS NULL))
+) STRICT, WITHOUT ROWID""",
+)
+
+ACCOUNTS = (
+    # AUTOINCREMENT: the id of a removed account never returns, so that what was sealed for it opens nothing else.
+    """CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    exchange TEXT NOT NULL,
+    label TEXT NOT NULL,
+    label_key TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    refused TEXT,
+    refused_at TEXT,
+    next_due_at TEXT,
+    ladders TEXT,
+    UNIQUE (user_id, label_key),
+    CHECK ((refused IS NULL) = (refused_at IS NULL))
+) STRICT""",
+    """CREATE TABLE secrets (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    field TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (account_id, field)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE shares (
+    chat_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    amounts INTEGER NOT NULL CHECK (amounts IN (0, 1)),
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (chat_id, account_id)
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX shares_account ON shares (account_id)",
+)
+
+ALERTS = (
+    # The mute stands beside the state: people set the one, readings the other.
+    """CREATE TABLE alert_states (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    mute TEXT,
+    PRIMARY KEY (account_id, subject)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE latest_reports (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at TEXT NOT NULL,
+    report TEXT NOT NULL
+) STRICT""",
+    """CREATE TABLE readings (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at_ms INTEGER NOT NULL,
+    pool TEXT NOT NULL,
+    margin_ratio TEXT,
+    cushion REAL,
+    grade INTEGER,
+    PRIMARY KEY (account_id, taken_at_ms, pool)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    chat_id INTEGER NOT NULL,
+    sound INTEGER NOT NULL CHECK (sound IN (0, 1)),
+    facts TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'sent', 'dropped')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    attempted_at TEXT,
+    next_attempt_at TEXT,
+    accepted_at TEXT,
+    message_id INTEGER,
+    last_error TEXT,
+    dropped_at TEXT,
+    drop_reason TEXT,
+    UNIQUE (account_id, subject, episode, number, chat_id),
+    CHECK ((status = 'sent') = (accepted_at IS NOT NULL)),
+    CHECK ((status = 'dropped') = (drop_reason IS NOT NULL AND dropped_at IS NOT NULL))
+) STRICT""",
+    "CREATE INDEX notices_pending ON notices (id) WHERE status = 'pending'",
+    "CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL",
+)
+
+
+@migrations()
+def m001_people(db: Database) -> None:
+    """Settings of the database itself, people, invitations."""
+    for statement in PEOPLE:
+        db.execute(statement)
+
+
+@migrations()
+def m002_accounts(db: Database) -> None:
+    """Accounts, their sealed secrets, and who else may look at them."""
+    for statement in ACCOUNTS:
+        db.execute(statement)
+
+
+@migrations()
+def m003_alerts(db: Database) -> None:
+    """What is known of each account, what was told about it, and a light history."""
+    for statement in ALERTS:
+        db.execute(statement)

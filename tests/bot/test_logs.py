@@ -1,0 +1,82 @@
+"""Canaries: what is secret never comes out of the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from marginbot import logs
+
+TOKEN = "8123456789:AAE-canary_token_0123456789abcdefgh"
+SECRET = "canary-secret-5f2c9d7e1b"
+
+
+@pytest.fixture(autouse=True)
+def _keep_logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in logs.TALKATIVE}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+def _fail() -> None:
+    raise ValueError(f"could not use {SECRET} with {TOKEN}")
+
+
+@pytest.mark.parametrize("fmt", ["text", "json"])
+def test_nothing_secret_reaches_the_log(fmt: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """failure_33"""
+    logs.redact(SECRET)
+    logs.configure("debug", fmt)
+    log = logging.getLogger("anything")
+    log.info("GET https://api.telegram.org/bot%s/getMe", TOKEN)
+    log.info("as a plain message: %s" % SECRET)  # noqa: UP031 - the message itself, not an argument
+    log.info("wrong arguments %s %s", SECRET)  # noqa: PLE1206 - that is the point
+    log.warning("short test token in /bot123456:TEST/getMe")
+    try:
+        _fail()
+    except ValueError as error:
+        log.exception("failed with %r", error)
+    written = capsys.readouterr().err
+    assert SECRET not in written
+    assert TOKEN not in written
+    assert "123456:TEST" not in written
+    assert "ValueError" in written
+    assert written.count(logs.STRUCK) >= 6
+
+
+def test_requests_and_updates_of_the_telegram_library_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("debug", "text")
+    logging.getLogger("httpx").info("HTTP Request: POST https://api.telegram.org/...")
+    logging.getLogger("telegram.ext.Application").debug("Processing update %s", "Update(message=/add key)")
+    logging.getLogger("telegram.request").error('Can not load invalid JSON data: "%s"', "an update with a key")
+    written = capsys.readouterr().err
+    assert "HTTP Request" not in written
+    assert "key" not in written
+    assert "Can not load invalid JSON data" in written
+
+
+def test_json_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    logging.getLogger("a").info("hello %s", "world")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["logger"], line["message"]) == ("info", "a", "hello world")
+
+
+def test_ordinary_words_are_not_struck_out() -> None:
+    logs.redact("main")
+    assert logs.scrub("main account") == "main account"
+
+
+def test_the_registry_of_secrets_is_bounded() -> None:
+    for number in range(logs.MOST_PASSING_SECRETS + 5):
+        logs.redact(f"passing-{number:06}")
+    assert logs.scrub("passing-000000") == "passing-000000"
+    assert logs.scrub(f"passing-{logs.MOST_PASSING_SECRETS:06}") == logs.STRUCK

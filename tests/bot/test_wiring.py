@@ -1,0 +1,356 @@
+"""The whole Telegram side against a Bot API on loopback: one test for each kind of wiring."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from marginbot.bot.build import TelegramSide, build_telegram
+from marginbot.domain.errors import ConfigError, KeyRefused
+from marginbot.flow.ports import Account
+from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, OPERATOR
+from tests.bot.conftest import Desk
+from tests.bot.test_commands import alerted, mute_of
+from tests.servers.telegram import TOKEN, TelegramServer
+
+KEY, SECRET = "alices-api-key-0001", "canary-secret-5f2c9d7e1b"
+ADD = f"/add bybit main {KEY} {SECRET}"
+
+
+def order(tg: TelegramServer) -> list[str]:
+    return [call.method for call in tg.calls() if call.method in ("deleteMessage", "sendMessage")]
+
+
+async def test_the_message_with_the_secret_is_gone_before_anything_else(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    asked = tg.private(ALICE, ADD)
+    await tg.wait_for(ALICE, "Watching main now", after=asked)
+    assert (ALICE, asked) in tg.deleted
+    assert order(tg) == ["deleteMessage", "sendMessage", "sendMessage", "sendMessage"]
+    checking, found, _ = tg.texts(ALICE)
+    assert "I have deleted your message" in checking
+    assert "I can read it" in found
+    assert [a.label for a in desk.changed] == ["main"]
+    assert SECRET not in "".join(tg.texts(ALICE))
+    assert SECRET not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("marginbot"))
+
+
+@pytest.mark.parametrize(
+    ("who", "words", "told"),
+    [
+        pytest.param(ALICE, ADD, "Nothing was stored. To try again: /add bybit main", id="the venue refuses"),
+        pytest.param(ALICE, f"/add nowhere main {KEY} {SECRET}", "I do not know that exchange", id="no such venue"),
+        pytest.param(ALICE, f"/add {KEY} {SECRET}", "I do not know that exchange", id="malformed"),
+        pytest.param(ALICE, f"/ad bybit main {KEY} {'s' * 40}", "Did you mean /add", id="misspelled"),
+        pytest.param(ALICE, "s" * 40, "That looked like a key", id="a bare key"),
+        pytest.param(CHARLIE, ADD, "This bot is by invitation", id="a stranger"),
+    ],
+)
+async def test_a_secret_is_deleted_whatever_becomes_of_the_command(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer, who: int, words: str, told: str
+) -> None:
+    desk.reader.answer = KeyRefused("-2015")
+    asked = tg.private(who, words)
+    answer = await tg.wait_for(who, told, after=asked)
+    assert (who, asked) in tg.deleted
+    assert KEY not in answer.text
+    assert list(desk.store.accounts_of(who)) == []
+
+
+async def test_when_deleting_fails_twice_the_person_is_told_to_do_it(bot: TelegramSide, tg: TelegramServer) -> None:
+    tg.faults.add("deleteMessage", times=2, kind="500")
+    asked = tg.private(ALICE, ADD)
+    await tg.wait_for(ALICE, "Please delete it yourself", after=asked)
+    assert len(tg.calls("deleteMessage")) == 2
+
+
+async def test_a_deletion_that_fails_once_is_repeated(bot: TelegramSide, tg: TelegramServer) -> None:
+    tg.faults.add("deleteMessage", kind="reset")
+    asked = tg.private(ALICE, ADD)
+    await tg.wait_for(ALICE, "I have deleted your message", after=asked)
+    assert (ALICE, asked) in tg.deleted
+
+
+async def test_guided_add_by_button_and_text(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    tg.private(ALICE, "/add")
+    await tg.wait_for(ALICE, "Which exchange?")
+    tg.press_button(ALICE, "OKX", ALICE)
+    await tg.wait_for(ALICE, "What shall I call this account?")
+    tg.private(ALICE, "my desk")
+    await tg.wait_for(ALICE, "A label is one word")
+    tg.private(ALICE, "desk")
+    await tg.wait_for(ALICE, "Now send the API key")
+    secrets = []
+    for words, following in ((KEY, "API secret"), (SECRET, "passphrase"), ("pass", "Watching desk now")):
+        secrets.append(tg.private(ALICE, words))
+        await tg.wait_for(ALICE, following, after=secrets[-1])
+    assert {(ALICE, message) for message in secrets} <= tg.deleted
+    [account] = desk.store.accounts_of(ALICE)
+    assert desk.store.credential(account.id).passphrase == "pass"
+
+
+async def test_guided_add_can_be_left_and_runs_out(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    asked = tg.private(ALICE, "/add bybit main")
+    await tg.wait_for(ALICE, "Now send the API key", after=asked)
+    asked = tg.private(ALICE, "/cancel")
+    await tg.wait_for(ALICE, "Cancelled", after=asked)
+    asked = tg.private(ALICE, "/add bybit main")
+    await tg.wait_for(ALICE, "Now send the API key", after=asked)
+    desk.clock.ahead = timedelta(minutes=11)
+    asked = tg.private(ALICE, "late-key")
+    await tg.wait_for(ALICE, "Start again with /add", after=asked)
+    assert (ALICE, asked) in tg.deleted
+    assert list(desk.store.accounts_of(ALICE)) == []
+
+
+async def test_keys_in_a_group_are_deleted_and_register_nothing(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer
+) -> None:
+    tg.set_bot_status(GROUP, "administrator", by=ALICE)
+    asked = tg.say(GROUP, ALICE, ADD)
+    answer = await tg.wait_for(GROUP, "Keys do not belong in a group", after=asked)
+    assert (GROUP, asked) in tg.deleted
+    assert "rotate" in answer.text
+    assert answer.buttons[0][0].url == "https://t.me/margin_test_bot?start=add"
+    assert desk.reader.asked == []
+    asked = tg.say(GROUP, ALICE, "/add@margin_test_bot")
+    answer = await tg.wait_for(GROUP, "Add your account in our private chat", after=asked)
+    assert (GROUP, asked) not in tg.deleted
+
+
+async def test_in_a_group_without_rights_the_sender_must_delete(bot: TelegramSide, tg: TelegramServer) -> None:
+    asked = tg.say(GROUP, ALICE, ADD)
+    await tg.wait_for(GROUP, "Please delete it yourself", after=asked)
+
+
+async def test_groups_are_told_only_what_was_asked_there(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    alerted(desk, desk.add(ALICE))
+    tg.say(GROUP, ALICE, "/positions")
+    await tg.wait_for(GROUP, "answered in our private chat only")
+    tg.say(GROUP, ALICE, "/share main")
+    await tg.wait_for(GROUP, "This group may now see main")
+    tg.say(GROUP, BOB, "/status")
+    await tg.wait_for(GROUP, "Not fine: main critical, 71.3%, BTC -4.2%")
+    tg.private(ALICE, "/share main")
+    await tg.wait_for(ALICE, "in the group that is concerned")
+    tg.say(GROUP, BOB, "/nonsense")
+    tg.say(GROUP, BOB, "/status@another_bot")
+    tg.say(GROUP, BOB, "/help")
+    await tg.wait_for(GROUP, "let this group see")
+    assert len(tg.messages(GROUP)) == 4
+    assert "USDT" not in "".join(tg.texts(GROUP))
+
+
+async def test_alert_buttons(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    account = desk.add(ALICE)
+    told = alerted(desk, account)
+    await bot.messenger.send(told, desk.clock())
+    stranger = tg.press_button(ALICE, "Acknowledge", CHARLIE)
+    await tg.wait_until(lambda: tg.callback_answers.get(stranger))
+    assert tg.callback_answers[stranger].alert
+    assert "Only the owner" in tg.callback_answers[stranger].text
+    assert mute_of(desk, account) is None
+    tg.press_button(ALICE, "Acknowledge", ALICE)
+    edited = await tg.wait_for(ALICE, "Acknowledged by Alice until")
+    assert edited.text.startswith("🔴 CRITICAL · main")
+    assert [[b.label for b in row] for row in edited.buttons] == [["Snooze 1 h", "Details"]]
+    tg.press_button(ALICE, "Snooze 1 h", ALICE)
+    again = await tg.wait_for(ALICE, "Snoozed by Alice until")
+    assert "Acknowledged by" not in again.text
+    tg.press_button(ALICE, "Details", ALICE)
+    await tg.wait_for(ALICE, "maintenance margin 1,000 USDT")
+    garbage = tg.press(ALICE, edited.message_id, "ack:77777", ALICE)
+    await tg.wait_until(lambda: tg.callback_answers.get(garbage))
+    assert "out of date" in tg.callback_answers[garbage].text
+
+
+async def test_a_slow_exchange_stalls_nobody(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    desk.reader.gate = asyncio.Event()
+    tg.private(ALICE, ADD)
+    await tg.wait_for(ALICE, "Checking main")
+    tg.private(ALICE, "/status")
+    tg.private(BOB, "/status")
+    await tg.wait_for(BOB, "You have no account here yet")
+    await tg.wait_for(ALICE, "You have no account here yet")
+    desk.reader.gate.set()
+    await tg.wait_for(ALICE, "Watching main now")
+
+
+async def test_one_chats_messages_are_answered_in_order(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    desk.add(ALICE, "a")
+    tg.faults.add("sendMessage", ALICE, kind="429", retry_after=1)
+    tg.private(ALICE, "/rename a b")
+    tg.private(ALICE, "/rename b c")
+    tg.private(ALICE, "/rename c d")
+    tg.private(BOB, "/accounts")
+    await tg.wait_for(ALICE, "c is now called d")
+    assert [t.split()[1] for t in tg.texts(ALICE)] == ["a", "b", "c"]
+
+
+async def test_what_was_said_while_the_bot_was_away_is_answered_but_an_old_ack_is_not_taken(
+    desk: Desk, tg: TelegramServer
+) -> None:
+    """failure_25"""
+    account = desk.add(ALICE)
+    alerted(desk, account)
+    tg.private(ALICE, "/ack", age=3600)
+    tg.private(ALICE, "/accounts", age=3600)
+    side = build_telegram(TOKEN, tg.url, desk.services)
+    listening = await side.start()
+    await tg.wait_for(ALICE, "You sent that 60 min ago")
+    await tg.wait_for(ALICE, "Your accounts (1)")
+    assert mute_of(desk, account) is None
+    await side.stop(listening)
+    assert tg.pending == 0
+
+
+async def test_menus_by_scope(bot: TelegramSide, tg: TelegramServer) -> None:
+    menus = tg.commands
+    assert "health" not in menus["all_private_chats"]
+    assert "health" in menus[f"chat:{OPERATOR}"]
+    assert set(menus["all_group_chats"]) == {"status", "share", "unshare", "help", "start"}
+    tg.commands.clear()
+    tg.private(OPERATOR, "/start")
+    await tg.wait_until(lambda: tg.commands.get(f"chat:{OPERATOR}"))
+
+
+async def test_edited_messages_are_no_commands(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    asked = tg.private(ALICE, "/help")
+    await tg.wait_for(ALICE, "are we fine?")
+    tg.rewrite(ALICE, asked, ADD)
+    await tg.wait_for(ALICE, "I do not act on edited messages")
+    assert (ALICE, asked) in tg.deleted
+    assert desk.reader.asked == []
+
+
+def raw_message(tg: TelegramServer, chat: dict[str, Any], **more: Any) -> dict[str, Any]:
+    words: str = more.pop("text")
+    entities = [{"type": "bot_command", "offset": 0, "length": len(words.split()[0])}]
+    return {"message_id": 4242, "date": int(time.time()), "chat": chat, "text": words, "entities": entities} | more
+
+
+async def test_nobody_in_particular_is_refused_politely(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+    desk.add(ALICE)
+    group = tg.chat(GROUP).as_api()
+    anonymous = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+    tg.push("message", raw_message(tg, group, text="/share main", **{"from": anonymous}, sender_chat=group))
+    await tg.wait_for(GROUP, "I cannot tell who you are")
+    channel = {"id": -1007, "type": "channel", "title": "News"}
+    tg.chat(-1007, "supergroup")
+    tg.push("channel_post", raw_message(tg, channel, text="/status", sender_chat=channel))
+    await tg.wait_for(-1007, "I do not work in channels")
+    other_bot = {"id": 99, "is_bot": True, "first_name": "Other"}
+    tg.push("message", raw_message(tg, group, text="/status", **{"from": other_bot}))
+    tg.say(GROUP, BOB, "/status")
+    await tg.wait_for(GROUP, "No account is shared")
+    assert len(tg.messages(GROUP)) == 2
+
+
+async def test_a_group_that_becomes_a_supergroup_keeps_its_shares(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer
+) -> None:
+    """failure_07"""
+    desk.store.share(GROUP, desk.add(ALICE).id, amounts=False, now=desk.clock())
+    tg.migrate(GROUP, -1001234567890)
+    await tg.wait_until(lambda: desk.store.shared_with(-1001234567890))
+    assert list(desk.store.shared_with(GROUP)) == []
+
+
+async def test_a_fault_of_ours_is_admitted_and_logged_without_what_was_said(
+    desk: Desk, tg: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        raise ZeroDivisionError("a bug")
+
+    side = build_telegram(TOKEN, tg.url, replace(desk.services, health=broken))
+    listening = await side.start()
+    tg.private(OPERATOR, "/health canary-words")
+    await tg.wait_for(OPERATOR, "This is a fault of mine")
+    await side.stop(listening)
+    assert "ZeroDivisionError" in caplog.text
+    assert "canary-words" not in caplog.text
+
+
+async def test_an_answer_survives_a_hiccup(bot: TelegramSide, tg: TelegramServer) -> None:
+    tg.faults.add("sendMessage", kind="429", retry_after=1)
+    tg.private(ALICE, "/help")
+    await tg.wait_for(ALICE, "are we fine?")
+
+
+async def test_unknown_commands_and_words(bot: TelegramSide, tg: TelegramServer) -> None:
+    tg.private(ALICE, "/statsu")
+    await tg.wait_for(ALICE, "Did you mean /status [LABEL]?")
+    tg.private(ALICE, "hello")
+    await tg.wait_for(ALICE, "I only understand commands")
+    assert len(tg.messages(ALICE)) == 2
+
+
+async def test_telegram_away_at_the_start_and_later(desk: Desk, tg: TelegramServer) -> None:
+    tg.faults.add("*", kind="502")
+    side = build_telegram(TOKEN, tg.url, desk.services, poll=timedelta(seconds=1))
+    listening = await side.start()
+    await tg.wait_until(lambda: side.health.answered_at)
+    assert side.health.is_fresh(desk.clock())
+    outage = tg.faults.add("getUpdates", times=None, kind="502")
+    await tg.wait_until(lambda: side.health.trouble)
+    before = side.health.answered_at
+    tg.faults.remove(outage)
+    tg.private(ALICE, "/help")
+    await tg.wait_for(ALICE, "are we fine?")
+    assert before is not None
+    assert side.health.answered_at is not None
+    assert side.health.answered_at > before
+    assert not side.health.is_fresh(desk.clock() + timedelta(minutes=5))
+    await side.stop(listening)
+
+
+async def test_an_unknown_token_ends_the_start(desk: Desk, tg: TelegramServer) -> None:
+    side = build_telegram("654321:" + "A" * 35, tg.url, desk.services)
+    with pytest.raises(ConfigError) as error:
+        await side.start()
+    assert "MARGINBOT_TELEGRAM_TOKEN" in str(error.value)
+    assert "A" * 35 not in str(error.value)
+    await side.stop()
+
+
+async def test_who_waits_for_an_answer_when_the_bot_stops_is_told(desk: Desk, tg: TelegramServer) -> None:
+    desk.reader.gate = asyncio.Event()
+    side = build_telegram(TOKEN, tg.url, desk.services)
+    listening = await side.start()
+    tg.private(ALICE, ADD)
+    await tg.wait_for(ALICE, "Checking main")
+    began = time.monotonic()
+    await side.stop(listening)
+    assert time.monotonic() - began < 2
+    assert "I was stopped before I had finished" in tg.texts(ALICE)[-1]
+
+
+STRANGERS_COMMANDS = [
+    "/status",
+    "/positions",
+    "/accounts",
+    "/remove main",
+    "/rename main mine",
+    "/thresholds main ratio 1 2 3 4",
+    "/snooze main 2h",
+    "/ack main",
+    "/add",
+]
+
+
+@pytest.mark.parametrize("words", STRANGERS_COMMANDS)
+async def test_strangers_get_nothing_but_an_explanation(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer, words: str
+) -> None:
+    account: Account = desk.add(ALICE)
+    asked = tg.private(CHARLIE, words)
+    answer = await tg.wait_for(CHARLIE, "This bot is by invitation", after=asked)
+    assert "main" not in answer.text
+    assert desk.store.accounts_of(ALICE) == [account]

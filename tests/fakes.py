@@ -1,0 +1,93 @@
+"""The world outside, as state: an exchange that answers by script, a messenger that keeps what it sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from marginbot.domain.errors import BadCredentials
+from marginbot.domain.margin import Snapshot
+from marginbot.domain.notices import Notice, Outcome, Sent
+from marginbot.domain.volatility import Volatility
+from marginbot.flow.ports import Credential, VenueInfo
+from tests.builders import HOURLY
+
+Answer = Snapshot | Exception | Callable[[], Snapshot]
+
+VENUES = {
+    "bybit": VenueInfo(
+        id="bybit",
+        title="Bybit",
+        fields=(("key", "API key"), ("secret", "API secret")),
+        instructions="Make a read-only key.",
+    ),
+    "okx": VenueInfo(
+        id="okx",
+        title="OKX",
+        fields=(("key", "API key"), ("secret", "API secret"), ("passphrase", "passphrase")),
+        instructions="Make a read-only key.",
+        aliases=("okex",),
+    ),
+    "hyperliquid": VenueInfo(
+        id="hyperliquid", title="Hyperliquid", fields=(("key", "address"),), instructions="Give the address."
+    ),
+}
+
+
+class FakeReader:
+    """Answers each API key with what stands in `accounts`; a key that hangs never answers."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Answer] = {}
+        self.hanging: set[str] = set()
+        self.reads: dict[str, int] = defaultdict(int)
+
+    def venues(self) -> Mapping[str, VenueInfo]:
+        return VENUES
+
+    def check_form(self, exchange: str, credential: Credential) -> None:
+        if credential.key == "malformed":
+            raise BadCredentials("malformed", advice="That is not a key. Nothing was stored.")
+
+    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
+        self.reads[credential.key] += 1
+        if credential.key in self.hanging:
+            await asyncio.Event().wait()
+        answer = self.accounts[credential.key]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Snapshot) else answer()
+
+    async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
+        return {name: HOURLY[name] for name in underlyings if name in HOURLY}
+
+    async def close(self) -> None:
+        return None
+
+
+class FakeMessenger:
+    """Accepts what it is given, unless an outcome was scripted for the chat; keeps what was accepted."""
+
+    def __init__(self) -> None:
+        self.script: dict[int, list[Outcome | Exception]] = defaultdict(list)
+        self.tried: list[Notice] = []
+        self.accepted: list[Notice] = []
+        self.while_sending: Callable[[], None] = lambda: None
+
+    async def send(self, notice: Notice, now: datetime) -> Outcome:
+        self.tried.append(notice)
+        await asyncio.sleep(0)
+        self.while_sending()
+        outcome = self.script[notice.chat_id].pop(0) if self.script[notice.chat_id] else Sent(1000 + len(self.tried))
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, Sent):
+            self.accepted.append(notice)
+        return outcome
+
+    def told(self, chat_id: int) -> list[str]:
+        """What a chat has accepted, in order: reasons and grades."""
+        notices = [notice for notice in self.accepted if notice.chat_id == chat_id]
+        return [f"{n.facts.reason} {n.facts.grade.name if n.facts.grade is not None else '-'}" for n in notices]

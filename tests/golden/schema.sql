@@ -1,0 +1,111 @@
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE people (
+    user_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    private_chat_id INTEGER NOT NULL,
+    is_member INTEGER NOT NULL DEFAULT 0 CHECK (is_member IN (0, 1)),
+    unreachable_since TEXT,
+    ladders TEXT
+) STRICT;
+
+CREATE TABLE invites (
+    code_hash TEXT PRIMARY KEY,
+    created_by INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_by INTEGER,
+    used_at TEXT,
+    CHECK ((used_by IS NULL) = (used_at IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    exchange TEXT NOT NULL,
+    label TEXT NOT NULL,
+    label_key TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    refused TEXT,
+    refused_at TEXT,
+    next_due_at TEXT,
+    ladders TEXT,
+    UNIQUE (user_id, label_key),
+    CHECK ((refused IS NULL) = (refused_at IS NULL))
+) STRICT;
+
+CREATE TABLE secrets (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    field TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (account_id, field)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE shares (
+    chat_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    amounts INTEGER NOT NULL CHECK (amounts IN (0, 1)),
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (chat_id, account_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX shares_account ON shares (account_id);
+
+CREATE TABLE alert_states (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    mute TEXT,
+    PRIMARY KEY (account_id, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE latest_reports (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at TEXT NOT NULL,
+    report TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE readings (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at_ms INTEGER NOT NULL,
+    pool TEXT NOT NULL,
+    margin_ratio TEXT,
+    cushion REAL,
+    grade INTEGER,
+    PRIMARY KEY (account_id, taken_at_ms, pool)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    chat_id INTEGER NOT NULL,
+    sound INTEGER NOT NULL CHECK (sound IN (0, 1)),
+    facts TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'sent', 'dropped')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    attempted_at TEXT,
+    next_attempt_at TEXT,
+    accepted_at TEXT,
+    message_id INTEGER,
+    last_error TEXT,
+    dropped_at TEXT,
+    drop_reason TEXT,
+    UNIQUE (account_id, subject, episode, number, chat_id),
+    CHECK ((status = 'sent') = (accepted_at IS NOT NULL)),
+    CHECK ((status = 'dropped') = (drop_reason IS NOT NULL AND dropped_at IS NOT NULL))
+) STRICT;
+
+CREATE INDEX notices_pending ON notices (id) WHERE status = 'pending';
+
+CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL;
+

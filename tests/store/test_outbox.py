@@ -1,0 +1,125 @@
+"""Notices from written to accepted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from marginbot.domain.notices import DropReason, Moved, Notice, Sent, TryAgain, Unreachable
+from marginbot.store import SqliteStore
+from tests.store.builders import ALICE, GROUP, MINUTE, NOW, add, cycle_record, notice
+
+
+def one(store: SqliteStore) -> Notice:
+    store.record(cycle_record(add(store)))
+    (pending,) = store.pending_notices()
+    return pending
+
+
+def column(store: SqliteStore, name: str) -> object:
+    return store._db.conn.execute(f"SELECT {name} FROM notices").fetchone()[0]
+
+
+def test_failure_01_only_an_accepted_notice_counts_as_sent(store: SqliteStore) -> None:
+    written = one(store)
+    store.begin_attempt(written.id, NOW)
+    assert [n.attempts for n in store.pending_notices()] == [1]
+    store.finish_attempt(written.id, TryAgain("timed out"), NOW + MINUTE, NOW)
+    (again,) = store.pending_notices()
+    assert (again.attempts, again.next_attempt_at) == (1, NOW + MINUTE)
+    assert column(store, "last_error") == "timed out"
+    store.begin_attempt(written.id, NOW + MINUTE)
+    store.finish_attempt(written.id, Sent(77), None, NOW + MINUTE)
+    assert store.pending_notices() == []
+    assert column(store, "accepted_at") is not None
+    accepted = store.notice_of_message(ALICE.user_id, 77)
+    assert accepted is not None
+    assert (accepted.id, accepted.attempts) == (written.id, 2)
+    assert store.notice(written.id) == accepted
+
+
+def test_a_stranger_cannot_find_a_notice_by_its_number(store: SqliteStore) -> None:
+    written = one(store)
+    store.finish_attempt(written.id, Sent(77), None, NOW)
+    assert store.notice_of_message(GROUP, 77) is None
+    assert store.notice_of_message(ALICE.user_id, 78) is None
+    assert store.notice(written.id + 1) is None
+
+
+def test_unreachable_drops_the_notice_and_nothing_else(store: SqliteStore) -> None:
+    written = one(store)
+    store.finish_attempt(written.id, Unreachable("bot was blocked"), None, NOW)
+    assert store.pending_notices() == []
+    assert column(store, "drop_reason") == "unreachable"
+    assert column(store, "last_error") == "bot was blocked"
+    assert len(store.accounts_of(ALICE.user_id)) == 1  # failure 8: never delete data because of a send error
+
+
+def test_dropping_records_why_and_happens_once(store: SqliteStore) -> None:
+    written = one(store)
+    store.drop_notice(written.id, DropReason.ACKNOWLEDGED, NOW)
+    store.drop_notice(written.id, DropReason.OVERTAKEN, NOW + MINUTE)
+    assert (column(store, "status"), column(store, "drop_reason")) == ("dropped", "acknowledged")
+
+
+def test_a_late_answer_to_a_dropped_notice(store: SqliteStore) -> None:
+    written = one(store)
+    store.drop_notice(written.id, DropReason.OVERTAKEN, NOW)
+    store.finish_attempt(written.id, TryAgain("timed out"), NOW, NOW)
+    assert column(store, "status") == "dropped"
+    store.finish_attempt(written.id, Sent(5), None, NOW)
+    assert (column(store, "status"), column(store, "drop_reason")) == ("sent", None)
+
+
+def test_what_was_accepted_stays_accepted(store: SqliteStore) -> None:
+    written = one(store)
+    store.finish_attempt(written.id, Sent(5), None, NOW)
+    store.finish_attempt(written.id, Unreachable("late"), None, NOW)
+    store.drop_notice(written.id, DropReason.OVERTAKEN, NOW)
+    assert (column(store, "status"), column(store, "last_error")) == ("sent", None)
+
+
+def test_an_answer_about_a_removed_account_is_no_error(store: SqliteStore) -> None:
+    written = one(store)
+    store.remove_account(ALICE.user_id, "main")
+    for outcome in (Sent(1), TryAgain("x"), Unreachable("x"), Moved(GROUP)):
+        store.finish_attempt(written.id, outcome, None, NOW)
+    assert store.notice(written.id) is None
+
+
+def test_failure_07_a_moved_group_is_followed_everywhere(store: SqliteStore) -> None:
+    written = one(store)
+    account = store.accounts_of(ALICE.user_id)[0]
+    store.share(GROUP, account.id, amounts=True, now=NOW)
+    store._db.execute("UPDATE notices SET chat_id = ?", [GROUP])
+    store.finish_attempt(written.id, Sent(9), None, NOW)
+    store.record(cycle_record(account, notices=[notice(account, number=2)]))
+    store._db.execute("UPDATE notices SET chat_id = ?", [GROUP])
+    (pending,) = store.pending_notices()
+    store.move_chat(GROUP, GROUP - 1)
+    store.finish_attempt(pending.id, Moved(GROUP - 1), NOW, NOW)
+    assert [n.chat_id for n in store.pending_notices()] == [GROUP - 1]
+    assert store.shared_with(GROUP) == []
+    assert store.shared_with(GROUP - 1) == [(account, True)]
+    assert store.notice_of_message(GROUP - 1, 9) is None  # numbers of messages do not move along
+
+
+def test_moving_into_a_group_that_is_known_already(store: SqliteStore) -> None:
+    account = add(store)
+    store.share(GROUP, account.id, amounts=False, now=NOW)
+    store.share(GROUP - 1, account.id, amounts=True, now=NOW)
+    store.move_chat(GROUP, GROUP - 1)
+    store.move_chat(GROUP - 1, GROUP - 1)
+    assert store.shared_with(GROUP - 1) == [(account, True)]
+
+
+def test_failure_09_a_notice_that_cannot_be_read_holds_up_no_other(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = one(store)
+    store._db.execute("UPDATE notices SET facts = '{}'")
+    account = store.accounts_of(ALICE.user_id)[0]
+    store.record(cycle_record(account, at=NOW + timedelta(seconds=1), notices=[notice(account, number=2)]))
+    assert [n.number for n in store.pending_notices()] == [2]
+    assert f"notice {broken.id} cannot be read" in caplog.text

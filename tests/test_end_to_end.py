@@ -1,0 +1,139 @@
+"""The whole path with the real processes: chat, exchange, crash, acknowledgement, recovery, kill."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from marginbot.sim.book import Account, wallets
+from marginbot.sim.exchange import SimulatedExchange
+from marginbot.sim.instruments import Market
+from tests.running import RunningBot, running_bot
+from tests.servers.base import wall_clock_ms
+from tests.servers.telegram import TelegramServer, threaded
+
+ALICE = 7001
+KEY, SECRET = "alices-api-key-0001", "canary-secret-5f2c9d7e1b"
+GRADES = ("NOTICE", "WARNING", "CRITICAL", "EMERGENCY")
+FULL_PRICE = 60_000
+
+
+class World:
+    """Alice, her account at the exchange, and the bot between them."""
+
+    def __init__(self, folder: Path, tg: TelegramServer, exchange: SimulatedExchange, account: Account) -> None:
+        self.folder, self.tg, self.exchange, self.account = folder, tg, exchange, account
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "MARGINBOT_TELEGRAM_API_URL": self.tg.url,
+            "MARGINBOT_EXCHANGE_URLS": json.dumps({"binanceusdm": self.exchange.url}),
+            "MARGINBOT_POLL_INTERVAL": "0.25",
+            "MARGINBOT_STALE_AFTER": "60",
+        }
+
+    def add(self) -> None:
+        asked = self.tg.private(ALICE, f"/add binanceusdm main {KEY} {SECRET}")
+        self.tg.wait_for_sync(ALICE, "Watching", 20.0, after=asked)
+        assert (ALICE, asked) in self.tg.deleted
+
+    def price(self, share: float) -> None:
+        self.exchange.set_price("BTCUSDT", Decimal(FULL_PRICE) * Decimal(share))
+
+    def fall(self, start: float, end: float, seconds: float) -> None:
+        steps = max(1, int(seconds / 0.1))
+        for step in range(steps + 1):
+            self.price(start + (end - start) * step / steps)
+            time.sleep(0.1)
+
+    def alerts(self) -> list[str]:
+        """First lines of the alerts so far, in order."""
+        lines = [text.splitlines()[0] for text in self.tg.texts(ALICE)]
+        return [line for line in lines if re.search(r"\b(NOTICE|WARNING|CRITICAL|EMERGENCY|RECOVERED|STALE)\b", line)]
+
+    def announced(self) -> list[str]:
+        return [grade for line in self.alerts() for grade in (*GRADES, "RECOVERED") if re.search(rf"\b{grade}\b", line)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    market = Market()
+    market.set_price("BTCUSDT", Decimal(FULL_PRICE))
+    account = Account(market, wallets(USDT="10000"), liquidates=False)
+    account.open("BTCUSDT", Decimal("0.8333"))  # 5x long
+    exchange = SimulatedExchange(market, wall_clock_ms, weight_limit=1_000_000)
+    exchange.add_key(KEY, SECRET, account)
+    with threaded() as tg, exchange.threaded():
+        yield World(tmp_path, tg, exchange, account)
+        assert tg.violations == []
+        assert tg.refusals == []
+
+
+def no_secret_anywhere(world: World, bot: RunningBot) -> None:
+    """Neither log, nor database pages, nor what was said holds the secret or the token."""
+    secrets = [SECRET.encode(), b"123456:TEST"]
+    files = [bot.log, *world.folder.glob("bot.db*")]
+    for path in files:
+        for secret in secrets:
+            assert secret not in path.read_bytes(), path.name
+    for text in world.tg.texts(ALICE):
+        assert SECRET not in text
+
+
+def test_registered_by_chat_warned_in_order_acknowledged_and_recovered(world: World) -> None:
+    with running_bot(world.folder, world.environment) as bot:
+        bot.wait_until_healthy()
+        world.add()
+        world.fall(1.0, 0.808, 12.0)
+        world.tg.wait_for_sync(ALICE, re.compile("EMERGENCY"), 10.0)
+        assert world.announced() == list(GRADES)
+        world.tg.press_button(ALICE, "Acknowledge", ALICE)
+        world.tg.wait_for_sync(ALICE, re.compile("Acknowledged by"), 10.0)
+        world.fall(0.808, 1.0, 2.0)
+        world.tg.wait_for_sync(ALICE, "RECOVERED", 10.0)
+        assert world.announced().count("RECOVERED") == 1
+        assert bot.stop() == 0
+        no_secret_anywhere(world, bot)
+
+
+def test_status_and_snapshot_agree_with_the_exchange(world: World) -> None:
+    with running_bot(world.folder, world.environment) as bot:
+        bot.wait_until_healthy()
+        world.add()
+        for share in (1.0, 0.88):
+            world.price(share)
+            time.sleep(1.0)
+            asked = world.tg.private(ALICE, "/status")
+            answer = world.tg.wait_for_sync(ALICE, re.compile(r"\d+\.\d%"), 10.0, after=asked)
+            expected = float(world.account.margin_ratio("cross:USDT"))
+            shown = [float(figure) / 100 for figure in re.findall(r"(\d+\.\d)%", answer.text)]
+            assert any(abs(figure - expected) <= 0.0006 for figure in shown), answer.text
+
+
+def test_killed_in_the_middle_of_a_crash_nothing_is_lost_and_nothing_old_is_told_as_new(world: World) -> None:
+    with running_bot(world.folder, world.environment) as bot:
+        bot.wait_until_healthy()
+        world.add()
+        world.fall(1.0, 0.845, 4.0)
+        world.tg.wait_for_sync(ALICE, re.compile("NOTICE|WARNING"), 10.0)
+        bot.kill()
+        before = world.announced()
+        world.price(0.808)
+        bot.start()
+        world.tg.wait_for_sync(ALICE, "EMERGENCY", 30.0)
+        after = world.announced()
+        assert after[: len(before)] == before
+        assert len(after) == len(set(after)), after
+        assert bot.stop() == 0
+    database = sqlite3.connect(world.folder / "bot.db")
+    pending = database.execute("select count(*) from notices where status = 'pending'").fetchone()[0]
+    database.close()
+    assert pending == 0
