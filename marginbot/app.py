@@ -28,6 +28,7 @@ from marginbot.flow.ports import ExchangeReader, Messenger, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
 from marginbot.flow.status import Status, is_blind
+from marginbot.flow.tasks import ended
 from marginbot.health import HealthServer, Vitals
 from marginbot.scheduler import Scheduler
 from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
@@ -202,10 +203,10 @@ class Bot:
     async def _stop(self, talking: asyncio.Task[None]) -> None:
         log.info("stopping")
         self._scheduler.stop()
-        await self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS)
-        await self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS)
-        talking.cancel()
-        await asyncio.wait({talking}, timeout=STOP_GRACE_SECONDS)
+        await asyncio.gather(
+            self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS), self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS)
+        )
+        await ended(talking)
         if self._health:
             await self._health.stop()
 

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     stale_after: float = Field(default=180.0, ge=0.1, le=86400)
     exchange_urls: dict[str, str] = Field(default_factory=dict)
     http_listen: str = "127.0.0.1:8080"
-    heartbeat_url: str | None = None
+    heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
     log_level: str = "info"
     log_format: str = "text"
 

@@ -41,6 +41,7 @@ class FakeReader:
 
     def __init__(self) -> None:
         self.accounts: dict[str, Answer] = {}
+        self.script: dict[str, list[Answer]] = {}  # answers that come before, one after the other
         self.hanging: set[str] = set()
         self.reads: dict[str, int] = defaultdict(int)
 
@@ -55,7 +56,8 @@ class FakeReader:
         self.reads[credential.key] += 1
         if credential.key in self.hanging:
             await asyncio.Event().wait()
-        answer = self.accounts[credential.key]
+        script = self.script.get(credential.key)
+        answer = script.pop(0) if script else self.accounts[credential.key]
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, Snapshot) else answer()

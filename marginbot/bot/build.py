@@ -21,6 +21,7 @@ from marginbot.bot.types import App
 from marginbot.bot.voice import Voice
 from marginbot.bot.wire import outcome_of
 from marginbot.domain.errors import ConfigError
+from marginbot.flow.tasks import ended
 from marginbot.logs import redact
 
 log = logging.getLogger(__name__)
@@ -102,8 +103,7 @@ class TelegramSide:
     async def stop(self, listening: asyncio.Task[None] | None = None) -> None:
         """Stop listening, finish what was begun, release connections."""
         if listening is not None:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await ended(listening)
             await self.poller.confirm()
         await self.voice.close()
         if self.application.running:

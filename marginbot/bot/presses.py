@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from marginbot.bot import figures as fig
 from marginbot.bot import render_status
@@ -13,7 +13,7 @@ from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import choose
 from marginbot.bot.figures import text, until
 from marginbot.bot.render_status import View
-from marginbot.domain.alerting import AlertState, Reason
+from marginbot.domain.alerting import AlertState, MuteKind, Reason
 from marginbot.domain.errors import NotAllowed, RequestError
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Notice
@@ -67,36 +67,35 @@ def _owned(person: Person, notice: Notice, services: Services) -> Account:
 
 
 async def _acknowledge(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
-    return _quiet(pressed, notice, account, services, None)
+    _require_not_worse(notice, services)
+    return _quieted(pressed, notice, _quiet(pressed, notice, services, wait=None))
 
 
 async def _snooze(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
-    return _quiet(pressed, notice, account, services, SNOOZE)
-
-
-def _quiet(pressed: Press, notice: Notice, account: Account, services: Services, wait: timedelta | None) -> Answer:
     _require_not_worse(notice, services)
-    at = services.clock()
-    done = _quieted(pressed.call.person.user_id, notice, account, services, wait, at)
-    if not done:
-        return Answer(toast="It is calm again: there is nothing to quiet.", alert=True)
-    word, ends = ("Acknowledged", "Snoozed")[wait is not None], until(min(q.mute.until for q in done), at)
-    mark = f"{_MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
-    toast = f"{word} until {ends}. Anything worse still comes through."
-    return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
+    return _quieted(pressed, notice, _quiet(pressed, notice, services, wait=SNOOZE))
 
 
-def _quieted(
-    user_id: int, notice: Notice, account: Account, services: Services, wait: timedelta | None, at: datetime
-) -> Sequence[Quieted]:
+def _quiet(pressed: Press, notice: Notice, services: Services, *, wait: timedelta | None) -> Sequence[Quieted]:
     """A message about the whole account stands for all its pools; the others for their own."""
-    preferences = services.preferences
+    preferences, user_id, at = services.preferences, pressed.call.person.user_id, pressed.call.at
     if notice.facts.reason is not Reason.SIGHT_BACK or notice.subject != ACCOUNT:
         done = preferences.quiet_notice(user_id, notice, wait, at)
         return [done] if done else []
+    label = _owned(pressed.call.person, notice, services).label
     if wait is None:
-        return preferences.acknowledge(user_id, account.label, at)
-    return preferences.snooze(user_id, account.label, wait, at)
+        return preferences.acknowledge(user_id, label, at)
+    return preferences.snooze(user_id, label, wait, at)
+
+
+def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
+    if not done:
+        return Answer(toast="It is calm again: there is nothing to quiet.", alert=True)
+    word = "Acknowledged" if done[0].mute.kind is MuteKind.ACKNOWLEDGED else "Snoozed"
+    ends = until(min(q.mute.until for q in done), pressed.call.at)
+    mark = f"{_MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
+    toast = f"{word} until {ends}. Anything worse still comes through."
+    return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
 
 
 def _require_not_worse(notice: Notice, services: Services) -> None:

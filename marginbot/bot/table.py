@@ -112,5 +112,6 @@ def nearest(name: str, commands: Sequence[Command]) -> Command | None:
 
 
 def undocumented(readme: str) -> list[str]:
-    """Commands that a README does not show with their usage."""
-    return [command.line for command in COMMANDS if command.line not in readme]
+    """Commands that a README does not show with their usage; in a table `|` is written `\\|`."""
+    shown = readme.replace("\\|", "|")
+    return [command.line for command in COMMANDS if command.line not in shown]

@@ -16,6 +16,7 @@ from marginbot.bot.render import pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
 from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain
 from marginbot.flow.ports import Store
+from marginbot.flow.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,7 @@ class Voice:
     async def close(self) -> None:
         """Stop waiting for anything; who still waits for an answer is told."""
         self._closing.set()
-        tasks = list(self._aside)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*self._aside)
 
     async def _speak(self, chat_id: int, reply: Reply) -> None:
         found = pages(reply.html)

@@ -87,8 +87,8 @@ def _wait(error: RetryAfter) -> timedelta:
 async def post(bot: Bot, letter: Letter) -> Outcome:
     """Send a message, in the fullest form that Telegram takes."""
     refused = ""
-    for text, mode, keyboard in _forms(letter):
-        result = await _attempt(bot, letter, text, mode, keyboard)
+    for form in _forms(letter):
+        result = await _attempt(bot, letter, form)
         if not isinstance(result, Refused):
             return result
         refused = result.error
@@ -96,7 +96,10 @@ async def post(bot: Bot, letter: Letter) -> Outcome:
     return TryAgain(refused)
 
 
-def _forms(letter: Letter) -> list[tuple[str, ParseMode | None, InlineKeyboardMarkup | None]]:
+Form = tuple[str, ParseMode | None, InlineKeyboardMarkup | None]
+
+
+def _forms(letter: Letter) -> list[Form]:
     markup = keyboard(letter.buttons)
     plain = to_plain(letter.html)
     return [
@@ -106,9 +109,8 @@ def _forms(letter: Letter) -> list[tuple[str, ParseMode | None, InlineKeyboardMa
     ]
 
 
-async def _attempt(
-    bot: Bot, letter: Letter, text: str, mode: ParseMode | None, markup: InlineKeyboardMarkup | None
-) -> Outcome | Refused:
+async def _attempt(bot: Bot, letter: Letter, form: Form) -> Outcome | Refused:
+    text, mode, markup = form
     try:
         message = await bot.send_message(
             letter.chat_id,

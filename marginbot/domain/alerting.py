@@ -117,6 +117,11 @@ class AlertState:
     blind_spoke_at: datetime | None = None
     mute: Mute | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Calm, nothing left to take back: a pool that is gone needs no further word."""
+        return self.grade is Grade.OK and self.announced is None and self.blind_since is None
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 
 from marginbot.domain.grading import CUSHION_RELEASE, RATIO_RELEASE, RUNGS, Grade, Ladders
-from marginbot.domain.margin import Pool, PoolState, Position
+from marginbot.domain.margin import MarginMode, Pool, PoolState, Position
 from marginbot.domain.room import withstands
 from marginbot.domain.volatility import Volatility
 
@@ -59,6 +59,8 @@ def _top_up(pool: Pool, calm: Callable[[Pool], bool]) -> Decimal | None:
 
 
 def _close_share(pool: Pool, calm: Callable[[Pool], bool]) -> Decimal | None:
+    if pool.margin_mode is MarginMode.ISOLATED:
+        return None  # closing a part releases its share of the margin too, which leaves the ratio where it was
     share = _least(lambda s: calm(_scaled(pool, Decimal(1) - Decimal(s))))
     return None if share is None else Decimal(share).quantize(Decimal("0.01"), rounding=ROUND_UP)
 

@@ -286,8 +286,9 @@ def _room_from_liquidation_prices(pool: Pool, volatilities: Mapping[str, Volatil
             continue
         move = float(liquidation / mark) - 1
         hourly = (volatilities.get(position.underlying) or default_volatility(position.underlying)).hourly
-        against = move if (move < 0) == (position.side is Side.LONG) else 0.0
-        down, up = (against, None) if position.side is Side.LONG else (None, against)
+        if (move < 0) is not (position.side is Side.LONG):
+            continue  # on the wrong side of the mark: no price that this position alone could reach
+        down, up = (move, None) if position.side is Side.LONG else (None, move)
         scenarios.append(Scenario(name=position.underlying, down=down, up=up, hourly=hourly))
     note = f"{pool.name}: size of {', '.join(sorted(unknown))} unknown, room taken from liquidation prices"
     if not scenarios:

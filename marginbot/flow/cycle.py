@@ -36,6 +36,7 @@ class CycleSettings:
     poll_interval: timedelta
     stale_after: timedelta
     read_timeout: timedelta = timedelta(seconds=25)
+    second_opinion_after: timedelta = timedelta(seconds=2)
 
 
 class Cycle:
@@ -121,14 +122,22 @@ class Cycle:
 
     async def _reading(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:
         try:
-            credential = self._store.credential(account.id)
-        except VaultError as error:
-            return Unreadable(Cause.KEY_REFUSED, str(error), error.advice), {}
-        try:
             async with asyncio.timeout(self._settings.read_timeout.total_seconds()):
-                return await take_reading(self._reader, account.exchange, credential, self._clock())
+                found = await self._asked(account)
+                if isinstance(found[0], Unreadable) and found[0].cause.owner_must_act:
+                    # A refusal stops polling, so one answer is not enough: venues refuse sound keys at bad times.
+                    await asyncio.sleep(self._settings.second_opinion_after.total_seconds())
+                    found = await self._asked(account)
+                return found
         except TimeoutError:
             return Unreadable(Cause.VENUE_DOWN, "reading took too long", VenueDown.advice), {}
+        except VaultError as error:
+            # Told at once like a refused key: only a new /add by the owner brings the account back.
+            return Unreadable(Cause.KEY_REFUSED, str(error), error.advice), {}
+
+    async def _asked(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:
+        credential = self._store.credential(account.id)
+        return await take_reading(self._reader, account.exchange, credential, self._clock())
 
 
 async def take_reading(
@@ -242,8 +251,8 @@ def _observations(context: Context, report: AccountReport) -> list[tuple[str, Ob
     for pool in report.pools:
         found.append((pool.name, _seen(pool), pool))
     present = {pool.name for pool in report.pools} | {ACCOUNT}
-    found += [(name, Seen(Grade.OK, is_gone=True), None) for name in context.states if name not in present]
-    return found
+    left = [name for name, state in context.states.items() if name not in present and not state.is_settled]
+    return found + [(name, Seen(Grade.OK, is_gone=True), None) for name in left]
 
 
 def _seen(pool: PoolReport) -> Observation:

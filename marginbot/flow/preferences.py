@@ -13,7 +13,7 @@ from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.notices import Notice
 from marginbot.flow.ports import Account, Store
 
-_DURATION = re.compile(r"(\d{1,5})\s*(m|min|h|hr|hours?|d|days?)", re.IGNORECASE)
+DURATION = re.compile(r"(\d{1,5})\s*(m|min|h|hr|hours?|d|days?)", re.IGNORECASE)
 LONGEST_SNOOZE = timedelta(days=7)
 
 
@@ -40,16 +40,18 @@ class Preferences:
 
     def set_thresholds(self, user_id: int, label: str | None, kind: str, values: Sequence[str]) -> Ladders:
         """Replace one ladder; `BadThresholds` leaves everything as it was."""
-        current = self.thresholds(user_id, label)
         numbers = _four_numbers(values)
-        if kind == "ratio":
-            notice, warning, critical, emergency = (n / 100 for n in numbers)
-            changed = replace(current, ratio=(notice, warning, critical, emergency))
-        elif kind == "cushion":
-            changed = replace(current, cushion=numbers)
-        else:
-            raise BadThresholds("unknown ladder", advice="Say which ladder: ratio or cushion. Nothing was changed.")
-        self.store.set_ladders(user_id, label, changed)
+        current = self.thresholds(user_id, label)
+        changed = _with_ladder(current, kind, numbers)
+        if label is not None:
+            self.store.set_ladders(user_id, label, changed)
+            return changed
+        # An account with ladders of its own keeps the one that is not being set.
+        own = {account.label: self.store.ladders(account.id) for account in self.store.accounts_of(user_id)}
+        special = {name: _with_ladder(ladders, kind, numbers) for name, ladders in own.items() if ladders != current}
+        self.store.set_ladders(user_id, None, changed)
+        for name, ladders in special.items():
+            self.store.set_ladders(user_id, name, ladders)
         return changed
 
     def acknowledge(self, user_id: int, label: str | None, now: datetime) -> Sequence[Quieted]:
@@ -114,7 +116,7 @@ class Preferences:
 
 def parse_duration(text: str) -> timedelta:
     """`30m`, `2h`, `1d`; `BadDuration` otherwise."""
-    match = _DURATION.fullmatch(text.strip())
+    match = DURATION.fullmatch(text.strip())
     if match is None:
         raise BadDuration(
             "malformed duration", advice="Say how long: 30m, 2h or 1d, for instance. Nothing was changed."
@@ -124,6 +126,15 @@ def parse_duration(text: str) -> timedelta:
     if not timedelta(0) < wait <= LONGEST_SNOOZE:
         raise BadDuration("duration out of range", advice="Between a minute and 7 days, please. Nothing was changed.")
     return wait
+
+
+def _with_ladder(current: Ladders, kind: str, numbers: tuple[float, float, float, float]) -> Ladders:
+    if kind == "cushion":
+        return replace(current, cushion=numbers)
+    if kind != "ratio":
+        raise BadThresholds("unknown ladder", advice="Say which ladder: ratio or cushion. Nothing was changed.")
+    notice, warning, critical, emergency = (number / 100 for number in numbers)
+    return replace(current, ratio=(notice, warning, critical, emergency))
 
 
 def _four_numbers(values: Sequence[str]) -> tuple[float, float, float, float]:

@@ -21,8 +21,10 @@ from marginbot.domain.report import AccountReport, assess
 from marginbot.flow.access import Access
 from marginbot.flow.cycle import underlyings_of
 from marginbot.flow.ports import Account, Credential, ExchangeReader, Person, Store, VenueInfo
+from marginbot.flow.preferences import DURATION
 
 MAX_ACCOUNTS = 20  # per person
+RESERVED = frozenset({"ratio", "cushion", "amounts"})
 _LABEL = re.compile(r"[\w][\w.+-]{0,23}", re.UNICODE)
 
 
@@ -55,6 +57,11 @@ class Registration:
                 "malformed label",
                 advice="A label is one word of up to 24 letters, digits, dots, dashes or underscores, such as "
                 "main or desk-2. Nothing was stored.",
+            )
+        if label.casefold() in RESERVED or DURATION.fullmatch(label):
+            raise BadLabel(
+                "a label that commands would misread",
+                advice=f"{label} means something else in commands. Choose another label. Nothing was stored.",
             )
         taken = [account for account in self.store.accounts_of(user_id) if account.label.casefold() == label.casefold()]
         if taken and taken[0].refused is None:

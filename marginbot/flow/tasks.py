@@ -10,6 +10,23 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
+_ROUNDS, _ROUND_SECONDS = 3, 2.5
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they are over; asked again, because a cancellation can be swallowed on its way."""
+    for _ in range(_ROUNDS):
+        running = {task for task in tasks if not task.done()}
+        if not running:
+            break
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=_ROUND_SECONDS)
+    for task in tasks:
+        if not task.done():
+            log.error("a task does not end: %s", task.get_name())
+
+
 class Tasks:
     """Holds references to running tasks, reports what went wrong in them, and can wait for them to end."""
 
@@ -37,6 +54,4 @@ class Tasks:
         """Let running work finish for `grace` seconds, then cancel what is left."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=grace)
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await ended(*self._running)

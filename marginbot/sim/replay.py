@@ -11,9 +11,9 @@ import gzip
 import json
 import math
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -295,18 +295,24 @@ def load(path: Path) -> Spec:
         raise BadSpec(f"{path.name} lacks {error.args[0]!r}") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise BadSpec(f"{path.name}: {error}") from None
-    _check(spec)
-    return spec
+    return _checked(spec)
 
 
-def _check(spec: Spec) -> None:
+def _checked(spec: Spec) -> Spec:
+    """The specification between the first price of every asset from its start on and the last one before its end."""
     if not spec.start < spec.end:
         raise BadSpec("start must be before end")
     if not 0.1 <= spec.poll_interval <= 86400:
         raise BadSpec("poll_interval must be between 0.1 and 86400 seconds")
+    start, end = spec.start, spec.end
     for asset, history in spec.prices.items():
-        if history.opened[0] > spec.start or history.opened[-1] + _BAR < spec.start:
-            raise BadSpec(f"the prices of {asset} do not cover the start")
+        first = bisect_left(history.opened, spec.start)
+        if first == len(history.opened) or history.opened[first] >= spec.end:
+            raise BadSpec(f"there are no prices of {asset} between start and end")
+        start, end = max(start, history.opened[first]), min(end, history.opened[-1] + _BAR)
+    if not start < end:
+        raise BadSpec("the prices of the assets do not overlap between start and end")
+    return replace(spec, start=start, end=end)
 
 
 def _portfolio(raw: Mapping[str, Any], prices: Mapping[str, History]) -> Portfolio:

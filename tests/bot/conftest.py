@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from marginbot.bot.build import TelegramSide, build_telegram
-from marginbot.bot.calls import Call, Reply, Services
+from marginbot.bot.calls import Call, Services
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.ports import Account, Credential, Person
 from marginbot.flow.preferences import Preferences
@@ -97,7 +97,3 @@ async def bot(desk: Desk, tg: TelegramServer) -> AsyncIterator[TelegramSide]:
     listening = await side.start()
     yield side
     await side.stop(listening)
-
-
-def said(reply: Reply) -> str:
-    return reply.html

@@ -16,9 +16,8 @@ from marginbot.bot.commands.quiet import ack, snooze
 from marginbot.bot.commands.share import share, unshare
 from marginbot.bot.commands.start import start
 from marginbot.bot.commands.thresholds import thresholds
-from marginbot.bot.presses import Answer, Press, press
 from marginbot.bot.table import COMMANDS, show_help, undocumented, visible
-from marginbot.domain.alerting import AlertState, Mute, MuteKind, Reason
+from marginbot.domain.alerting import AlertState
 from marginbot.domain.errors import (
     Cause,
     MarginbotError,
@@ -27,52 +26,12 @@ from marginbot.domain.errors import (
     RequestError,
 )
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import NewNotice, Notice, Sent
 from marginbot.flow.access import AccessMode
-from marginbot.flow.cycle import ACCOUNT
-from marginbot.flow.ports import Account, CycleRecord
-from tests.bot.builders import ALICE, BOB, CALM, CHARLIE, GROUP, NOW, OPERATOR, facts, pool, report
+from marginbot.flow.ports import CycleRecord
+from tests.bot.alerts import alerted, pressed
+from tests.bot.builders import ALICE, BOB, CALM, CHARLIE, GROUP, OPERATOR, report
 from tests.bot.conftest import Desk
 from tests.bot.golden import check
-
-CRITICAL = AlertState(grade=Grade.CRITICAL, announced=Grade.CRITICAL, episode=1, number=1)
-
-
-def alerted(desk: Desk, account: Account, *, state: AlertState = CRITICAL, subject: str = "cross:USDT") -> Notice:
-    """The account has a critical pool, which its owner was told in message 77."""
-    about = facts(label=account.label, grade=state.grade or Grade.CRITICAL)
-    now = desk.clock()
-    told = NewNotice(
-        account_id=account.id,
-        subject=subject,
-        episode=1,
-        number=1,
-        user_id=account.user_id,
-        chat_id=account.chat_id,
-        sound=True,
-        facts=about,
-    )
-    desk.store.record(
-        CycleRecord(
-            account_id=account.id,
-            at=now,
-            report=report(pool(), taken_at=now),
-            states={subject: state},
-            notices=[told],
-            next_due_at=now,
-        )
-    )
-    [pending] = [n for n in desk.store.pending_notices() if n.account_id == account.id]
-    desk.store.finish_attempt(pending.id, Sent(77), None, now)
-    return pending
-
-
-def mute_of(desk: Desk, account: Account, subject: str = "cross:USDT") -> Mute | None:
-    return desk.store.states(account.id)[subject].mute
-
-
-async def pressed(desk: Desk, user_id: int, data: str, html: str = "🔴 text") -> Answer:
-    return await press(Press(call=desk.call(user_id), data=data, html=html), desk.services)
 
 
 async def whole(reply: Reply) -> list[str]:
@@ -188,113 +147,6 @@ async def test_status_in_private_and_in_a_group(desk: Desk) -> None:
     assert "No account is shared" in (await status(desk.call(BOB, chat_id=GROUP), desk.services)).html
 
 
-async def test_acknowledge_by_command_reply_and_button(desk: Desk) -> None:
-    account = desk.add(ALICE)
-    told = alerted(desk, account)
-    by_command = await ack(desk.call(ALICE), desk.services)
-    assert "Acknowledged <b>main</b>" in by_command.html
-    desk.store.set_mute(account.id, "cross:USDT", None)
-    by_reply = await ack(replace(desk.call(ALICE), replied_to=77), desk.services)
-    assert "critical" in by_reply.html
-    desk.store.set_mute(account.id, "cross:USDT", None)
-    by_button = await pressed(desk, ALICE, f"ack:{told.id}")
-    assert by_button.html is not None
-    assert "Acknowledged by Alice until" in by_button.html
-    mute = mute_of(desk, account)
-    assert mute is not None
-    assert (mute.kind, mute.grade) == (MuteKind.ACKNOWLEDGED, Grade.CRITICAL)
-
-
-async def test_snooze_by_command_reply_and_button(desk: Desk) -> None:
-    account = desk.add(ALICE)
-    told = alerted(desk, account)
-    for reply_or_press in (
-        snooze(desk.call(ALICE, "main", "2h"), desk.services),
-        snooze(replace(desk.call(ALICE, "2h"), replied_to=77), desk.services),
-        pressed(desk, ALICE, f"snz:{told.id}"),
-    ):
-        await reply_or_press
-        mute = mute_of(desk, account)
-        assert mute is not None
-        assert mute.kind is MuteKind.SNOOZED
-        desk.store.set_mute(account.id, "cross:USDT", None)
-
-
-async def test_nothing_to_quiet_is_said(desk: Desk) -> None:
-    desk.add(ALICE)
-    assert "no alert" in (await ack(desk.call(ALICE), desk.services)).html
-
-
-async def test_a_tap_on_an_old_message_does_not_quiet_what_its_reader_has_not_seen(desk: Desk) -> None:
-    account = desk.add(ALICE)
-    old = alerted(desk, account)
-    worse = replace(CRITICAL, grade=Grade.EMERGENCY, announced=Grade.EMERGENCY, number=2)
-    desk.store.record(
-        CycleRecord(
-            account_id=account.id,
-            at=desk.clock(),
-            report=None,
-            states={"cross:USDT": worse},
-            notices=[],
-            next_due_at=desk.clock(),
-        )
-    )
-    with pytest.raises(RequestError) as error:
-        await pressed(desk, ALICE, f"ack:{old.id}")
-    assert "worse" in error.value.advice
-    assert mute_of(desk, account) is None
-
-
-async def test_the_message_about_a_whole_account_quiets_its_pools(desk: Desk) -> None:
-    account = desk.add(ALICE)
-    alerted(desk, account)
-    now = desk.clock()
-    about = facts(reason=Reason.SIGHT_BACK)
-    back = NewNotice(
-        account_id=account.id,
-        subject=ACCOUNT,
-        episode=0,
-        number=2,
-        user_id=ALICE,
-        chat_id=ALICE,
-        sound=True,
-        facts=about,
-    )
-    desk.store.record(
-        CycleRecord(
-            account_id=account.id, at=now, report=None, states={ACCOUNT: CRITICAL}, notices=[back], next_due_at=now
-        )
-    )
-    [pending] = desk.store.pending_notices()
-    await pressed(desk, ALICE, f"ack:{pending.id}")
-    assert mute_of(desk, account) is not None
-
-
-async def test_blindness_that_began_in_calm_can_be_acknowledged(desk: Desk) -> None:
-    account = desk.add(ALICE)
-    blind = AlertState(grade=Grade.OK, blind_since=NOW, blind_cause=Cause.VENUE_DOWN)
-    told = alerted(desk, account, state=blind, subject=ACCOUNT)
-    assert "Acknowledged until" in (await pressed(desk, ALICE, f"ack:{told.id}")).toast
-    assert mute_of(desk, account, ACCOUNT) is not None
-
-
-async def test_details_and_retry(desk: Desk) -> None:
-    account = desk.add(ALICE)
-    told = alerted(desk, account)
-    details = await pressed(desk, ALICE, f"det:{told.id}")
-    assert "maintenance margin 1,000 USDT" in details.reply.html
-    retried = await pressed(desk, ALICE, f"try:{told.id}")
-    assert "again now" in retried.toast
-    assert [a.id for a in desk.changed] == [account.id]
-
-
-@pytest.mark.parametrize(
-    "data", ["", "ack:", "ack:0", "ack:999999", "ack:-1", "nonsense", "det:1;drop", "add:", "try:1" * 12, "ack:１"]
-)
-async def test_garbage_on_a_button_is_answered(desk: Desk, data: str) -> None:
-    assert "out of date" in (await pressed(desk, ALICE, data)).toast
-
-
 async def test_invitations(desk: Desk) -> None:
     reply = await invite(desk.call(OPERATOR), desk.services)
     code = reply.html.split("<code>/start ")[1].split("</code>")[0]
@@ -315,18 +167,6 @@ async def test_a_code_opens_nothing_where_only_operators_register(desk: Desk) ->
 
 async def test_health_is_escaped(desk: Desk) -> None:
     assert "Telegram: fine &lt;b&gt;" in (await health(desk.call(OPERATOR), desk.services)).html
-
-
-@pytest.mark.parametrize("command", ["ack", "det", "snz", "try"])
-@pytest.mark.parametrize("who", [pytest.param(BOB, id="another member"), pytest.param(CHARLIE, id="a stranger")])
-async def test_buttons_are_the_owners_only(desk: Desk, command: str, who: int) -> None:
-    account = desk.add(ALICE)
-    told = alerted(desk, account)
-    desk.add(BOB)
-    with pytest.raises(NotAllowed):
-        await pressed(desk, who, f"{command}:{told.id}")
-    assert mute_of(desk, account) is None
-    assert desk.changed == []
 
 
 @pytest.mark.parametrize("who", [pytest.param(BOB, id="another member"), pytest.param(CHARLIE, id="a stranger")])
@@ -350,6 +190,18 @@ async def test_nobody_else_reaches_an_account_by_its_label(desk: Desk, who: int)
             await handler(desk.call(who, "main", chat_id=GROUP), desk.services)
     assert [a.label for a in desk.store.accounts_of(ALICE)] == ["main"]
     assert "main" not in (await accounts(desk.call(who), desk.services)).html
+
+
+async def test_strangers_cannot_begin_to_add(desk: Desk) -> None:
+    for attempt in (
+        add(desk.call(CHARLIE), desk.services),
+        add(desk.call(CHARLIE, "bybit", "main", "k", "s"), desk.services),
+        start(desk.call(CHARLIE, "add"), desk.services),
+        pressed(desk, CHARLIE, "add:bybit"),
+    ):
+        with pytest.raises(NotAllowed):
+            await attempt
+    assert not desk.services.dialogues.wants_secret(CHARLIE)
 
 
 @pytest.mark.parametrize("handler", [invite, health])

@@ -13,6 +13,7 @@ from marginbot.bot.build import build_bot
 from marginbot.bot.messenger import TelegramMessenger
 from marginbot.bot.wire import Refused, outcome_of
 from marginbot.domain.notices import Moved, Notice, Outcome, Sent, TryAgain, Unreachable
+from marginbot.logs import scrub
 from tests.bot.builders import ALICE, NOW, facts, notice
 from tests.servers.telegram import TOKEN, TelegramServer
 
@@ -136,6 +137,11 @@ async def test_hostile_labels_arrive(messenger: TelegramMessenger, tg: TelegramS
 )
 def test_errors_are_told_apart(error: TelegramError, kind: type) -> None:
     assert isinstance(outcome_of(error), kind)
+
+
+def test_the_bots_own_token_is_struck_out_whatever_it_looks_like() -> None:
+    build_bot("1:odd-token-of-a-test-server")
+    assert "odd-token" not in scrub("at /file/1:odd-token-of-a-test-server/x")
 
 
 def test_no_error_carries_the_token(caplog: pytest.LogCaptureFixture) -> None:

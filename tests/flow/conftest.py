@@ -16,7 +16,9 @@ from tests.builders import Clock
 from tests.fakes import Answer, FakeReader
 
 ALICE, BOB, CHARLIE = Person(11, "Alice"), Person(22, "Bob"), Person(33, "Charlie")
-SETTINGS = CycleSettings(poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180))
+SETTINGS = CycleSettings(
+    poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180), second_opinion_after=timedelta(0)
+)
 
 
 class Ledger(SqliteStore):

@@ -79,8 +79,17 @@ async def test_a_refused_key_is_told_once_and_polling_stops(world: World) -> Non
     for _ in range(10):
         await world.after(60)
     assert world.store.told(account) == ["account key_refused OK"]
-    assert world.reader.reads["11-main"] == 2
+    assert world.reader.reads["11-main"] == 3  # the good one, the refusal, and a second opinion
     assert world.store.account(11, "main").refused is Cause.KEY_REFUSED
+
+
+async def test_one_refusal_that_is_not_repeated_stops_nothing(world: World) -> None:
+    account = world.register(ALICE, "main", CALM)
+    await world.after(0)
+    world.reader.script["11-main"] = [KeyRefused("401"), CALM]
+    await world.after(60)
+    assert world.store.told(account) == []
+    assert world.store.account(11, "main").refused is None
 
 
 async def test_a_retry_with_a_key_still_refused_is_answered(world: World) -> None:

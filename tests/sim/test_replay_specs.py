@@ -64,11 +64,16 @@ def position(**changes: Any) -> dict[str, Any]:
         pytest.param({"prices": {"BTC": "none.csv"}}, [], "none.csv", id="price file missing"),
         pytest.param({"start": "2021-05-20T00:00:00Z"}, [], "start must be before end", id="start after end"),
         pytest.param({"start": "2021-05-19T02:00:00Z"}, [], "start must be before end", id="start at end"),
-        pytest.param({"start": "2021-05-18T00:00:00Z"}, [], "BTC do not cover", id="start before the prices"),
+        pytest.param(
+            {"start": "2021-05-17T00:00:00Z", "end": "2021-05-18T00:00:00Z"},
+            [],
+            "no prices of BTC",
+            id="end before the prices",
+        ),
         pytest.param(
             {"start": "2021-06-18T00:00:00Z", "end": "2021-06-19T00:00:00Z"},
             [],
-            "BTC do not cover",
+            "no prices of BTC",
             id="start after them",
         ),
         pytest.param({"start": "yesterday"}, [], "yesterday", id="no time"),
@@ -119,3 +124,8 @@ def test_what_is_no_spec_at_all_is_refused(tmp_path: Path, content: str) -> None
 def test_a_missing_spec_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSpec, match=r"nowhere\.json"):
         load(tmp_path / "nowhere.json")
+
+
+def test_positions_are_opened_at_the_first_price_from_the_start_on(tmp_path: Path) -> None:
+    loaded = load(spec(tmp_path, [flat(100)] * 10, start="2021-05-18T00:00:00Z"))
+    assert (loaded.start, loaded.end) == (START, START + 10 * MINUTE)
