@@ -1,7 +1,9 @@
 """Grades, and the two ladders that decide them.
 
 A pool's grade is the worse of its margin ratio's rung and its cushion's rung. It rises at once and falls only
-when clear of the rung by the release band, so that a hovering figure stays quiet.
+when clear of the rung by the release band, so that a hovering figure stays quiet. The band of the cushion is wider
+the worse the rung: it keeps CRITICAL standing through the pauses of a crash, and spares needless raises in ordinary
+weeks (`bench/lead_times.py` measures both).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from marginbot.domain.errors import BadThresholds
 from marginbot.domain.margin import PoolState
 
 RATIO_RELEASE = 0.03  # absolute: three points of ratio
-CUSHION_RELEASE = 0.20  # relative: a fifth above the rung
+CUSHION_RELEASE = (1.2, 1.5, 2.2, 2.5)  # multiples of the rung, NOTICE to EMERGENCY
 
 
 class Grade(IntEnum):
@@ -75,6 +77,21 @@ class Ladders:
             return Grade.OK
         return max((g for g, t in zip(RUNGS, self.cushion, strict=True) if cushion <= t), default=Grade.OK)
 
+    @property
+    def cushion_releases(self) -> tuple[float, ...]:
+        """The cushion above which each rung lets go: never above the release of the calmer rung."""
+        releases: list[float] = []
+        for threshold, factor in zip(self.cushion, CUSHION_RELEASE, strict=True):
+            releases.append(min(threshold * factor, *releases) if releases else threshold * factor)
+        return tuple(releases)
+
+    def held_by_cushion(self, cushion: float | None) -> Grade:
+        """Highest rung that has not let go at this cushion."""
+        if cushion is None:
+            return Grade.OK
+        held = (g for g, release in zip(RUNGS, self.cushion_releases, strict=True) if cushion <= release)
+        return max(held, default=Grade.OK)
+
 
 DEFAULT_LADDERS = Ladders()
 
@@ -105,10 +122,7 @@ def regrade(
     reached = grade(state, ratio, cushion, ladders)
     if reached is None or reached.grade >= previous or ratio is None:
         return reached
-    held = _worse(
-        ladders.by_ratio(float(ratio) + RATIO_RELEASE),
-        ladders.by_cushion(None if cushion is None else cushion / (1 + CUSHION_RELEASE)),
-    )
+    held = _worse(ladders.by_ratio(float(ratio) + RATIO_RELEASE), ladders.held_by_cushion(cushion))
     return held if held.grade <= previous else Graded(previous, held.decided_by)
 
 

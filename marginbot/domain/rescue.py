@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
 
-from marginbot.domain.grading import CUSHION_RELEASE, RATIO_RELEASE, RUNGS, Grade, Ladders
+from marginbot.domain.grading import RATIO_RELEASE, RUNGS, Grade, Ladders
 from marginbot.domain.margin import MarginMode, Pool, PoolState, Position
 from marginbot.domain.room import withstands
 from marginbot.domain.volatility import Volatility
@@ -33,7 +33,7 @@ def way_back(
         return None
     target = Grade.OK if graded is Grade.NOTICE else Grade.NOTICE
     rung = RUNGS.index(Grade(target + 1))
-    ratio, cushion = ladders.ratio[rung] - RATIO_RELEASE, ladders.cushion[rung] * (1 + CUSHION_RELEASE)
+    ratio, cushion = ladders.ratio[rung] - RATIO_RELEASE, ladders.cushion_releases[rung]
 
     def calm(candidate: Pool) -> bool:
         if candidate.state is PoolState.FLAT:

@@ -3,17 +3,23 @@
 Per one-minute bar the larger of two variance estimates is taken, close-to-close and Parkinson's range
 estimate `ln(high/low)^2 / (4 ln 2)`; both are averaged with a fast and a slow exponential half-life and the
 larger average counts, so that a market waking up is felt within minutes and a quiet hour does not erase
-yesterday's crash. Source of the range estimator: Parkinson, Journal of Business 53 (1980).
+yesterday's crash. A trend shows in the range of the last half hour before it shows in the variance of single
+minutes; a share of that range is the least that counts as an ordinary hour's move. The share is such that a market
+without trend stays below its variance estimate: the expected range of a random walk over half an hour is 1.13 of
+its hourly deviation. Source of the range estimator: Parkinson, Journal of Business 53 (1980).
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 FAST_HALF_LIFE_MINUTES = 60.0
 SLOW_HALF_LIFE_MINUTES = 24 * 60.0
+RANGE_BARS = 30
+RANGE_SHARE = 0.7
 MINIMUM_BARS = 120  # fewer than two hours say too little about "ordinary"
 
 # Assumed where candles are missing; about twice the long-run hourly figure of the respective market.
@@ -76,6 +82,7 @@ class Estimator:
     bars: int = 0
     last_bar_at: int = -1
     _last_close: float = 0.0
+    _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=RANGE_BARS))
     _fast: _Average = field(default_factory=lambda: _Average(FAST_HALF_LIFE_MINUTES))
     _slow: _Average = field(default_factory=lambda: _Average(SLOW_HALF_LIFE_MINUTES))
 
@@ -92,16 +99,22 @@ class Estimator:
         variance = max(step * step, spread * spread / (4 * math.log(2)))
         self._fast.add(variance)
         self._slow.add(variance)
+        self._recent.append((bar.low, bar.high))
         self._last_close, self.last_bar_at = bar.close, bar.opened_at
         self.bars += 1
 
     def now(self) -> Volatility:
         """The estimate; with too few bars the stated default, unless the estimate so far is larger."""
-        hourly = max(FLOOR, math.sqrt(60 * max(self._fast.value, self._slow.value)))
+        hourly = max(FLOOR, math.sqrt(60 * max(self._fast.value, self._slow.value)), RANGE_SHARE * self._range())
         if self.bars >= MINIMUM_BARS:
             return Volatility(hourly, self.bars)
         fallback = default_volatility(self.underlying, self.bars)
         return Volatility(max(fallback.hourly, hourly), self.bars, assumed=True)
+
+    def _range(self) -> float:
+        if not self._recent:
+            return 0.0
+        return math.log(max(high for _, high in self._recent) / min(low for low, _ in self._recent))
 
 
 def _possible(bar: Bar) -> bool:

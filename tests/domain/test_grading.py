@@ -87,8 +87,13 @@ def test_the_worse_ladder_decides_and_is_named(ratio: str, cushion: float, expec
         pytest.param(WARNING, "0.619999", None, NOTICE, id="clear of the rung falls one"),
         pytest.param(EMERGENCY, "0.40", None, OK, id="falls all the way at once"),
         pytest.param(EMERGENCY, "0.78", None, CRITICAL, id="falls as far as it is clear"),
-        pytest.param(CRITICAL, "0.1", 2.39, CRITICAL, id="cushion within a fifth"),
-        pytest.param(CRITICAL, "0.1", 2.41, WARNING, id="cushion clear by a fifth"),
+        pytest.param(NOTICE, "0.1", 7.19, NOTICE, id="cushion within a fifth of the rung"),
+        pytest.param(WARNING, "0.1", 5.99, WARNING, id="cushion within half a rung"),
+        pytest.param(WARNING, "0.1", 6.01, NOTICE, id="cushion clear by half a rung"),
+        pytest.param(CRITICAL, "0.1", 4.39, CRITICAL, id="cushion within twice the rung and a fifth"),
+        pytest.param(CRITICAL, "0.1", 4.41, WARNING, id="cushion clear of the rung"),
+        pytest.param(EMERGENCY, "0.1", 2.49, EMERGENCY, id="cushion within two rungs and a half"),
+        pytest.param(EMERGENCY, "0.1", 2.51, CRITICAL, id="cushion clear of the worst rung"),
         pytest.param(NOTICE, "0.1", 7.21, OK, id="calm again"),
         pytest.param(NOTICE, "0.1", None, OK, id="no move can breach any more"),
         pytest.param(DEFICIT, "0.95", None, EMERGENCY, id="out of deficit"),
@@ -169,3 +174,9 @@ def test_failure_13_a_ladder_shuffled_cannot_be_made(own: Ladders, order: list[i
         a, b, c, d = (values[n] for n in order)
         with pytest.raises(BadThresholds):
             replace(own, **{name: (a, b, c, d)})
+
+
+def test_rungs_close_together_let_go_in_order() -> None:
+    releases = Ladders(cushion=(6.0, 5.9, 5.8, 5.7)).cushion_releases
+    assert list(releases) == sorted(releases, reverse=True)
+    assert releases[0] == pytest.approx(7.2)

@@ -127,3 +127,17 @@ def test_feeding_piecemeal_is_feeding_at_once(moves: list[int], cut: int) -> Non
     piecemeal.feed(bars[:cut])
     piecemeal.feed(bars[cut:])
     assert piecemeal.now() == fed(bars, "ETH").now()
+
+
+def test_a_trend_counts_before_the_variance_of_its_minutes_shows_it() -> None:
+    """Ten minutes of half a per cent each: 0.7 of the range so far, not the root of the summed squares."""
+    calm = [Bar(minute * 60_000, 100.0, 100.01, 99.99, 100.0) for minute in range(200)]
+    price, fall = 100.0, []
+    for minute in range(200, 210):
+        fall.append(Bar(minute * 60_000, price, price, price * 0.995, price * 0.995))
+        price *= 0.995
+    estimator = Estimator("BTC")
+    estimator.feed([*calm, *fall])
+    expected = 0.7 * math.log(100.01 / price)
+    assert estimator.now().hourly == pytest.approx(expected)
+    assert expected > math.sqrt(10) * 0.005
