@@ -24,6 +24,7 @@ from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.cycle import Cycle, CycleSettings
 from marginbot.flow.deliver import Delivery
+from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 RECONCILE_WITHIN = timedelta(seconds=10)  # after this, old notices go out even if no cycle has completed
 TELEGRAM_SILENT_AFTER = timedelta(seconds=75)
 STOP_GRACE_SECONDS = 3.0
+KEY_CHECK_SECONDS = 60.0  # one key at a time; each of them once a day
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -145,6 +147,7 @@ class Bot:
             settings=CycleSettings(poll_interval=settings.poll_every, stale_after=settings.blind_after),
             clock=utc_now,
         )
+        self._key_checks = KeyChecks(reader, store, utc_now)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals) if settings.listen else None
         self._beat_at: datetime | None = None
@@ -174,6 +177,7 @@ class Bot:
         tick = min(1.0, max(0.05, self._settings.poll_interval / 10))
         self._scheduler.every(tick, "due accounts", self._watch.cycle.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)
+        self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._watch.cycle.dispatch()

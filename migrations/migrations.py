@@ -119,6 +119,14 @@ ALERTS = (
     "CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL",
 )
 
+KEYS = (
+    """CREATE TABLE key_checks (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    checked_at TEXT NOT NULL,
+    checked TEXT NOT NULL
+) STRICT""",
+)
+
 
 @migrations()
 def m001_people(db: Database) -> None:
@@ -138,4 +146,11 @@ def m002_accounts(db: Database) -> None:
 def m003_alerts(db: Database) -> None:
     """What is known of each account, what was told about it, and a light history."""
     for statement in ALERTS:
+        db.execute(statement)
+
+
+@migrations()
+def m004_passport(db: Database) -> None:
+    """What each key may do, as the venue last said."""
+    for statement in KEYS:
         db.execute(statement)

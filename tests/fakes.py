@@ -10,6 +10,7 @@ from datetime import datetime
 from marginbot.domain.errors import BadCredentials
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Notice, Outcome, Sent
+from marginbot.domain.passport import Passport
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.ports import Credential, VenueInfo
 from tests.builders import HOURLY
@@ -43,6 +44,8 @@ class FakeReader:
         self.accounts: dict[str, Answer] = {}
         self.script: dict[str, list[Answer]] = {}  # answers that come before, one after the other
         self.hanging: set[str] = set()
+        self.passports: dict[str, Passport] = {}  # by key; others are read-only
+        self.asked_rights: list[str] = []
         self.reads: dict[str, int] = defaultdict(int)
 
     def venues(self) -> Mapping[str, VenueInfo]:
@@ -61,6 +64,10 @@ class FakeReader:
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, Snapshot) else answer()
+
+    async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
+        self.asked_rights.append(credential.key)
+        return self.passports.get(credential.key, Passport(can_read=True, can_trade=False, can_withdraw=False))
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         return {name: HOURLY[name] for name in underlyings if name in HOURLY}

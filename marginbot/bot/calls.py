@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
 from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
@@ -30,6 +31,7 @@ class Services:
     health: Callable[[], str]  # the bot's own state in plain words, for operators
     stale_after: timedelta = timedelta(seconds=180)  # an older reading does not count as knowledge
     dialogues: Dialogues = field(default_factory=Dialogues)
+    questions: Questions = field(default_factory=Questions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from marginbot.bot import figures as fig
 from marginbot.bot import render_status
 from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
-from marginbot.bot.commands.add import choose
+from marginbot.bot.commands.add import choose, consent
 from marginbot.bot.figures import text, until
 from marginbot.bot.render_status import View
 from marginbot.domain.alerting import AlertState, MuteKind, Reason
@@ -24,6 +24,7 @@ from marginbot.flow.preferences import Quieted
 SNOOZE = timedelta(hours=1)
 _NOTICE = re.compile(r"(ack|snz|det|try):([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
+_CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _MARK = "🔕 "
 
 
@@ -52,11 +53,20 @@ async def press(pressed: Press, services: Services) -> Answer:
     about_notice, about_venue = _NOTICE.fullmatch(pressed.data), _VENUE.fullmatch(pressed.data)
     if about_venue and pressed.call.private:
         return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
+    about_key = _CONSENT.fullmatch(pressed.data)
+    if about_key:
+        return await _consent(pressed, about_key[2], services, yes=about_key[1] == "yes")
     notice = services.store.notice(int(about_notice[2])) if about_notice else None
     if about_notice is None or notice is None:
         return Answer(toast="This button is out of date. /status shows how things are.", alert=True)
     account = _owned(pressed.call.person, notice, services)
     return await ACTIONS[about_notice[1]](pressed, notice, account, services)
+
+
+async def _consent(pressed: Press, number: str, services: Services, *, yes: bool) -> Answer:
+    reply = await consent(pressed.call, number, services, yes=yes)
+    html = f"{pressed.html}\n\n➡️ {'Yes' if yes else 'No'}" if pressed.html else None
+    return Answer(toast="", html=html, reply=reply)
 
 
 def _owned(person: Person, notice: Notice, services: Services) -> Account:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from marginbot.bot import figures as fig
+from marginbot.bot import render_key
 from marginbot.bot.figures import text
 from marginbot.domain.grading import RUNGS, Grade, Ladders
 from marginbot.domain.margin import PoolState
+from marginbot.domain.passport import KeyCheck, Passport
 from marginbot.domain.report import AccountReport, PoolReport
 from marginbot.flow.ports import Account, VenueInfo
 from marginbot.flow.preferences import Quieted
@@ -16,7 +18,7 @@ from marginbot.flow.registration import Request
 MOST_NOTES = 8
 
 
-def found(request: Request, report: AccountReport) -> str:
+def found(request: Request, report: AccountReport, passport: Passport | None = None) -> str:
     """What the first reading showed, for the owner to compare with the exchange's own screen."""
     lines = [
         f"🔎 <b>{text(request.label, 24)}</b> at {text(request.venue.title, 60)}: I can read it.",
@@ -28,6 +30,8 @@ def found(request: Request, report: AccountReport) -> str:
     if report.warnings:
         notes = [f"<i>{text(note, 300)}</i>" for note in report.warnings[:MOST_NOTES]]
         blocks.append("\n".join(["Please note:", *notes]))
+    if passport is not None and request.venue.needs_secret:
+        blocks.append(render_key.found(passport))
     return "\n\n".join(blocks)
 
 
@@ -89,7 +93,9 @@ def _table(ladders: Ladders) -> list[str]:
     ]
 
 
-def accounts(owned: Sequence[Account], venues: Mapping[str, VenueInfo]) -> str:
+def accounts(
+    owned: Sequence[Account], venues: Mapping[str, VenueInfo], checks: Mapping[int, KeyCheck | None] | None = None
+) -> str:
     """A person's accounts."""
     if not owned:
         return "You have no account here yet. Add one: /add"
@@ -99,6 +105,9 @@ def accounts(owned: Sequence[Account], venues: Mapping[str, VenueInfo]) -> str:
         title = text(venue.title if venue else account.exchange, 60)
         state = " · <b>not watched: key refused</b>" if account.refused is not None else ""
         lines.append(f"<b>{text(account.label, 24)}</b> · {title}, since {account.created_at:%d %b %Y}{state}")
+        if venue is not None:
+            told = render_key.listed((checks or {}).get(account.id)) if venue.needs_secret else "none, a public address"
+            lines.append(f"   key: {told}")
     return "\n".join([*lines, "", "/status shows how they are; /add, /rename, /remove change the list."])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from marginbot.bot import figures as fig
+from marginbot.bot import render_key
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import quiet
 from marginbot.bot.render import LIMIT, length, to_plain
@@ -46,7 +47,9 @@ LADDERS = {
 def alert(notice: Notice, now: datetime) -> str:
     """The message of a notice: one grade word in capitals, never longer than Telegram takes."""
     facts = notice.facts
-    if facts.reason in BLINDNESS or facts.grade is None:
+    if facts.key_news:
+        lines = [_headline("🔑", "KEY", facts), *render_key.news(facts.key_news, facts.key_expires_at)]
+    elif facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
     elif _left_with_nothing(facts):
         lines = _gone(facts)
@@ -61,6 +64,8 @@ def short(notice: Notice) -> str:
     """The least that must arrive, as plain text, for when the full message is refused."""
     facts = notice.facts
     first = to_plain(alert(notice, notice.created_at).split("\n", 1)[0])
+    if facts.key_news:
+        return "\n".join([first, *render_key.changed(facts.key_news, facts.key_expires_at)])
     if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\nSend /status for more."
     figures = f"{fig.room(facts.pool, facts.warnings)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
@@ -70,6 +75,8 @@ def short(notice: Notice) -> str:
 def buttons(notice: Notice) -> Rows:
     """What can be done about an alert with a tap."""
     facts, number = notice.facts, notice.id
+    if facts.key_news:
+        return ()
     details = Button("Details", f"det:{number}")
     if facts.reason is Reason.KEY_REFUSED:
         return ((Button("Retry", f"try:{number}"), details),)

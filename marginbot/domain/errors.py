@@ -3,7 +3,7 @@
     MarginbotError
     ├── ConfigError            a setting is missing or wrong: start-up ends with exit code 2
     ├── RequestError           a person asked for something that cannot be done as asked
-    │   ├── UnknownExchange, BadLabel, LabelTaken, NoSuchAccount, BadCredentials
+    │   ├── UnknownExchange, BadLabel, LabelTaken, NoSuchAccount, BadCredentials, KeyCanWithdraw
     │   ├── BadThresholds, BadDuration, BadInvite
     │   └── NotAllowed, PrivateOnly, GroupOnly, LimitReached
     ├── ReadingError           an account could not be read; `cause` names why
@@ -63,6 +63,15 @@ class NoSuchAccount(RequestError):
 
 class BadCredentials(RequestError):
     """Credentials are incomplete or malformed; seen before anything was sent to the venue."""
+
+
+class KeyCanWithdraw(RequestError):
+    """The venue says that this key may move funds, so we refuse to hold it."""
+
+    advice = (
+        "This key can withdraw or move funds out of the account, so I have not stored it. Make a read-only key and "
+        "send /add again; delete the one you sent at the exchange."
+    )
 
 
 class BadThresholds(RequestError):

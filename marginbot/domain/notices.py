@@ -13,6 +13,7 @@ from enum import StrEnum
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.passport import KeyNews
 from marginbot.domain.report import PoolReport
 
 # A notice overtaken by a newer one of the same subject is still sent while it is fresh: the order of events
@@ -40,6 +41,8 @@ class Facts:
     blind_since: datetime | None = None
     last_cushion: float | None = None
     warnings: tuple[str, ...] = ()
+    key_news: tuple[KeyNews, ...] = ()  # the notice is about the key, and margin is as it was
+    key_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,6 +196,11 @@ class AccountApi:
         """The API key or address."""
         return self._credential.key
 
+    @property
+    def secret(self) -> str:
+        """The secret that goes with the key."""
+        return self._credential.secret
+
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask for what must be there."""
         return await self._client.ask(method, params or {}, self._credential)

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from marginbot.domain.errors import BadPayload, ReadingError, UnknownExchange, VenueDown
+from marginbot.domain.errors import BadPayload, Cause, ReadingError, UnknownExchange, VenueDown
 from marginbot.domain.margin import Snapshot
+from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.candles import CandleCache
 from marginbot.exchanges.client import VenueClient
 from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
+from marginbot.exchanges.permissions import nothing_said
 from marginbot.exchanges.venue import Venue
 from marginbot.exchanges.venues import VENUES
 from marginbot.flow.ports import Credential, VenueInfo
@@ -23,6 +25,15 @@ from marginbot.flow.ports import Credential, VenueInfo
 log = logging.getLogger(__name__)
 
 DEADLINE = 20.0  # seconds for one whole reading
+PASSPORT_DEADLINE = 6.0  # who registers waits for it
+
+
+UNTOLD = {
+    Cause.KEY_REFUSED: "the exchange does not tell it to this key",
+    Cause.NO_PERMISSION: "the exchange does not tell it to this key",
+    Cause.VENUE_DOWN: "the exchange did not answer the question",
+    Cause.BAD_PAYLOAD: "the exchange answered in a form I do not know",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,27 @@ class CcxtReader:
             log.exception("%s: the answer could not be read", exchange)
             fault = BadPayload(f"{exchange}: {type(error).__name__} while reading the answer")
         raise fault
+
+    async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
+        """What the key may do. Never raises: what could not be learned is None, with the reason as a note."""
+        client = self._opened(exchange).client
+        permissions = client.venue.permissions
+        if permissions is None:
+            return nothing_said(f"{client.venue.info.title} does not tell what a key may do")
+        try:
+            async with asyncio.timeout(min(PASSPORT_DEADLINE, self._deadline)):
+                passport = permissions.parse(await permissions.fetch(client.account(credential, now)))
+            silent = verdict(passport) is Verdict.NOT_VERIFIED and not passport.notes
+            return replace(passport, notes=("the exchange did not say all of it",)) if silent else passport
+        except TimeoutError:
+            why = "the exchange took too long to say"
+        except ReadingError as error:
+            log.info("%s: the key's rights are not known: %s", exchange, error)
+            why = UNTOLD.get(error.cause, "the exchange did not say")
+        except PARSE_ERRORS:
+            log.exception("%s: the key's rights could not be read", exchange)
+            why = "the exchange answered in a form I do not know"
+        return nothing_said(why)
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         """Ordinary hourly moves from cached candles; never raises."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from marginbot.domain.errors import BadPayload, ReadingError
 from marginbot.domain.margin import Snapshot
+from marginbot.domain.passport import Passport
 from marginbot.domain.tiers import LeverageTier
 from marginbot.flow.ports import VenueInfo
 
@@ -27,6 +28,10 @@ class Api(Protocol):
     @property
     def key(self) -> str:
         """The credential's key: an API key, or the public address at venues that are read by one."""
+
+    @property
+    def secret(self) -> str:
+        """The credential's secret, for the one venue that tells a key's rights only to who shows it."""
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a ccxt implicit method such as `fapiPrivateV3GetAccount`; raises `ReadingError`."""
@@ -69,6 +74,14 @@ class Fault:
     advice: str | None = None  # None: the error's own
 
 
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """How a venue tells what the asking key may do: `fetch` asks, `parse` is pure."""
+
+    fetch: Callable[[Api], Awaitable[Any]]
+    parse: Callable[[Any], Passport]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """One row of the VENUES table."""
@@ -81,6 +94,7 @@ class Venue:
     fetch_tiers: Callable[[Api], Awaitable[Any]] | None = None
     parse_tiers: Callable[[Any, Mapping[str, Instrument]], Mapping[str, tuple[LeverageTier, ...]]] | None = None
     check_form: Callable[[Mapping[str, str]], None] | None = None  # credential fields -> raises BadCredentials
+    permissions: Permissions | None = None  # None: the venue does not tell
     faults: Mapping[str, Fault] = field(default_factory=dict)  # by error code, or by words where there is none
 
 

@@ -16,6 +16,7 @@ from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Ladders
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import DropReason, NewNotice, Notice, Outcome
+from marginbot.domain.passport import KeyCheck, Passport
 from marginbot.domain.report import AccountReport
 from marginbot.domain.volatility import Volatility
 
@@ -58,6 +59,9 @@ class ExchangeReader(Protocol):
 
     async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
         """One complete reading, or a `ReadingError`. Bounded in time."""
+
+    async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
+        """What the key may do, as the venue says. Never raises: what could not be learned is None. Bounded in time."""
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         """Ordinary hourly moves, from cached candles shared by all; missing candles never raise."""
@@ -170,6 +174,16 @@ class Store(Protocol):
         """For one account, or (label None) as the owner's default and on all their accounts."""
 
     def user_ladders(self, user_id: int) -> Ladders: ...
+
+    # what keys may do
+    def key_check(self, account_id: int) -> KeyCheck | None:
+        """The latest look at the account's key; None: none yet."""
+
+    def record_key_check(self, account_id: int, check: KeyCheck, notices: Sequence[NewNotice] = ()) -> None:
+        """A look at the key and what is to be told of it, in one transaction; `NoSuchAccount` if it was removed."""
+
+    def next_key_check(self, before: datetime, exchanges: Sequence[str]) -> Account | None:
+        """The polled account at these venues whose key was not looked at since, the one waiting longest first."""
 
     # alerts
     def states(self, account_id: int) -> Mapping[str, AlertState]: ...

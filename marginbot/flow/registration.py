@@ -11,12 +11,14 @@ from datetime import datetime
 from marginbot.domain.errors import (
     BadCredentials,
     BadLabel,
+    KeyCanWithdraw,
     LabelTaken,
     LimitReached,
     ReadingError,
     UnknownExchange,
 )
 from marginbot.domain.grading import DEFAULT_LADDERS
+from marginbot.domain.passport import Passport, Verdict, checked, verdict
 from marginbot.domain.report import AccountReport, assess
 from marginbot.flow.access import Access
 from marginbot.flow.cycle import underlyings_of
@@ -76,15 +78,20 @@ class Registration:
         """Check everything that can be checked before the venue is asked."""
         self.access.require_member(user_id)
         venue = self.venue(exchange)
+        label = self.label_with_room(user_id, label)
+        credential = _credential(venue, parts)
+        self.reader.check_form(venue.id, credential)
+        return Request(venue=venue, label=label, credential=credential)
+
+    def label_with_room(self, user_id: int, label: str) -> str:
+        """The label if an account of it may be added now; `BadLabel`, `LabelTaken` or `LimitReached` otherwise."""
         label = self.free_label(user_id, label)
         if len(self.store.accounts_of(user_id)) >= MAX_ACCOUNTS and not self._refused(user_id, label):
             raise LimitReached(
                 "too many accounts",
                 advice=f"You already have {MAX_ACCOUNTS} accounts, which is the limit. /remove one first.",
             )
-        credential = _credential(venue, parts)
-        self.reader.check_form(venue.id, credential)
-        return Request(venue=venue, label=label, credential=credential)
+        return label
 
     async def probe(self, request: Request, now: datetime) -> AccountReport:
         """A real reading with the credentials, judged with the default ladders; stores nothing."""
@@ -96,8 +103,24 @@ class Registration:
         volatilities = await self.reader.volatilities(request.venue.id, underlyings_of(snapshot), now)
         return assess(snapshot, volatilities, ladders=DEFAULT_LADDERS, previous={}, now=now)
 
-    def store_account(self, person: Person, chat_id: int, request: Request, now: datetime) -> Account:
+    async def passport(self, request: Request, now: datetime) -> Passport:
+        """What the key may do; `KeyCanWithdraw` for one that is too dangerous to hold. Stores nothing."""
+        passport = await self.reader.passport(request.venue.id, request.credential, now)
+        if verdict(passport) is Verdict.REFUSED:
+            raise KeyCanWithdraw(f"{request.venue.id}: the key can withdraw")
+        return passport
+
+    def store_account(
+        self, person: Person, chat_id: int, request: Request, now: datetime, passport: Passport | None = None
+    ) -> Account:
         """Seal and store; from now on the account is watched. A refused account of that label gets the new key."""
+        account = self._stored(person, chat_id, request, now)
+        if passport is not None:
+            # Dying in between costs nothing: a key without a passport is the first to be looked at.
+            self.store.record_key_check(account.id, checked(passport, None, now))
+        return account
+
+    def _stored(self, person: Person, chat_id: int, request: Request, now: datetime) -> Account:
         refused = self._refused(person.user_id, request.label)
         if refused is not None and refused.exchange == request.venue.id:
             return self.store.replace_credential(refused.id, request.credential, now)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _COLUMNS = "a.id, a.user_id, p.private_chat_id, a.exchange, a.label, a.created_at, a.refused, a.next_due_at"
 _SOURCE = "FROM accounts a JOIN people p ON p.user_id = a.user_id "
-_ACCOUNT = f"SELECT {_COLUMNS} {_SOURCE}"
+ACCOUNT = f"SELECT {_COLUMNS} {_SOURCE}"
 
 
 class Accounts(Rows):
@@ -43,23 +43,23 @@ class Accounts(Rows):
 
     def accounts_of(self, user_id: int) -> Sequence[Account]:
         """A person's accounts, by label."""
-        return [_account(row) for row in self._all(_ACCOUNT + "WHERE a.user_id = ? ORDER BY a.label_key", user_id)]
+        return [account_of(row) for row in self._all(ACCOUNT + "WHERE a.user_id = ? ORDER BY a.label_key", user_id)]
 
     def account(self, user_id: int, label: str) -> Account:
         """`NoSuchAccount` unless the user owns that label (case-insensitive)."""
-        row = self._one(_ACCOUNT + "WHERE a.user_id = ? AND a.label_key = ?", user_id, _key(label))
+        row = self._one(ACCOUNT + "WHERE a.user_id = ? AND a.label_key = ?", user_id, _key(label))
         if row is None:
             raise NoSuchAccount("no account of that label", advice=self._which_account(user_id, label))
-        return _account(row)
+        return account_of(row)
 
     def active_accounts(self) -> Sequence[Account]:
         """All accounts that are polled (not refused), the most overdue first."""
-        rows = self._all(_ACCOUNT + "WHERE a.refused IS NULL ORDER BY a.next_due_at, a.id")
-        return [_account(row) for row in rows]
+        rows = self._all(ACCOUNT + "WHERE a.refused IS NULL ORDER BY a.next_due_at, a.id")
+        return [account_of(row) for row in rows]
 
     def all_accounts(self) -> Sequence[Account]:
         """All accounts, refused ones too, oldest first."""
-        return [_account(row) for row in self._all(_ACCOUNT + "ORDER BY a.id")]
+        return [account_of(row) for row in self._all(ACCOUNT + "ORDER BY a.id")]
 
     def credential(self, account_id: int) -> Credential:
         """Open the sealed credential; `VaultError` when that fails, `NoSuchAccount` when it was removed."""
@@ -78,6 +78,7 @@ class Accounts(Rows):
         """Seal a new credential for a refused account and poll it again at once."""
         with self._writing() as conn:
             _accept(conn, self._by_id(account_id), now)
+            conn.execute("DELETE FROM key_checks WHERE account_id = ?", (account_id,))
             self._vault.seal(account_id, credential)
         wipe_log(self._db.conn)
         return self._by_id(account_id)
@@ -145,13 +146,13 @@ class Accounts(Rows):
             "WHERE s.chat_id = ? ORDER BY a.id",
             chat_id,
         )
-        return [(_account(row), bool(row["amounts"])) for row in rows]
+        return [(account_of(row), bool(row["amounts"])) for row in rows]
 
     def _by_id(self, account_id: int) -> Account:
-        row = self._one(_ACCOUNT + "WHERE a.id = ?", account_id)
+        row = self._one(ACCOUNT + "WHERE a.id = ?", account_id)
         if row is None:
             raise _removed(account_id)
-        return _account(row)
+        return account_of(row)
 
     def _refuse_taken(self, user_id: int, label: str, outcome: str) -> None:
         row = self._one("SELECT label FROM accounts WHERE user_id = ? AND label_key = ?", user_id, _key(label))
@@ -180,7 +181,8 @@ def _accept(conn: sqlite3.Connection, account: Account, now: datetime) -> None:
     )
 
 
-def _account(row: Row) -> Account:
+def account_of(row: Row) -> Account:
+    """A row of `ACCOUNT`."""
     return Account(
         id=row["id"],
         user_id=row["user_id"],

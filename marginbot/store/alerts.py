@@ -44,13 +44,13 @@ class Alerts(Rows):
                 _write_report(conn, record.account_id, record.report)
                 write_readings(conn, record.account_id, record.report)
             for notice in record.notices:
-                _write_notice(conn, notice, record.at)
+                write_notice(conn, notice, record.at)
 
     def set_mute(self, account_id: int, subject: str, mute: Mute | None) -> None:
         """Quiet a subject, or lift its quiet. Mutes come from here alone: `record` only keeps or ends them."""
         text = None if mute is None else MUTE.encode(mute)
         with self._writing() as conn:
-            _require_account(conn, account_id)
+            require_account(conn, account_id)
             conn.execute(
                 "INSERT INTO alert_states (account_id, subject, state, mute) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (account_id, subject) DO UPDATE SET mute = excluded.mute",
@@ -129,7 +129,8 @@ def _write_report(conn: sqlite3.Connection, account_id: int, report: AccountRepo
     )
 
 
-def _write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> None:
+def write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> None:
+    """Put a notice into the outbox, within the transaction that makes it true."""
     # Only the key may be there already; any other obstacle must fail the whole record, not lose the notice.
     added = conn.execute(
         "INSERT INTO notices (account_id, subject, episode, number, user_id, chat_id, sound, facts, created_at) "
@@ -157,7 +158,8 @@ def _write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> 
         )
 
 
-def _require_account(conn: sqlite3.Connection, account_id: int) -> None:
+def require_account(conn: sqlite3.Connection, account_id: int) -> None:
+    """`NoSuchAccount` unless it is still there."""
     if conn.execute("SELECT 1 FROM accounts WHERE id = ?", (account_id,)).fetchone() is None:
         raise NoSuchAccount(
             f"account {account_id} was removed", advice="That account was removed. Nothing was changed."

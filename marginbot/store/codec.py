@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.grading import Ladders
 from marginbot.domain.notices import Facts
+from marginbot.domain.passport import KeyCheck
 from marginbot.domain.report import AccountReport
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ MUTE = Codec(Mute)
 REPORT = Codec(AccountReport)
 FACTS = Codec(Facts)
 LADDERS = Codec(Ladders)
+KEY_CHECK = Codec(KeyCheck)
 
 
 def text_of(at: datetime) -> str:

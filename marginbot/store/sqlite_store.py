@@ -8,13 +8,14 @@ from marginbot.store.accounts import Accounts
 from marginbot.store.alerts import Alerts
 from marginbot.store.database import open_database
 from marginbot.store.outbox import Outbox
+from marginbot.store.passports import Passports
 from marginbot.store.people import People
 from marginbot.store.readings import Readings
 from marginbot.store.schema import migrate
 from marginbot.store.vault import Vault
 
 
-class SqliteStore(People, Accounts, Alerts, Outbox, Readings):
+class SqliteStore(People, Accounts, Alerts, Outbox, Passports, Readings):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 
 

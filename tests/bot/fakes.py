@@ -9,6 +9,7 @@ from datetime import datetime
 
 from marginbot.domain.errors import BadCredentials
 from marginbot.domain.margin import Snapshot
+from marginbot.domain.passport import Passport
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.ports import Credential, VenueInfo
 from tests.bot.builders import snapshot
@@ -48,6 +49,7 @@ class FakeReader:
 
     answer: Snapshot | Exception = field(default_factory=snapshot)
     asked: list[tuple[str, Credential]] = field(default_factory=list)
+    rights: Passport = field(default_factory=lambda: Passport(can_read=True, can_trade=False, can_withdraw=False))
     gate: asyncio.Event | None = None  # holds readings until set
 
     def venues(self) -> Mapping[str, VenueInfo]:
@@ -64,6 +66,9 @@ class FakeReader:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
+        return self.rights
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         return {name: Volatility(0.008, 500) for name in underlyings}

@@ -132,7 +132,6 @@ def test_the_rest_of_what_is_managed() -> None:
     check("add_watching", render_account.watching(account(), DEFAULT_LADDERS))
     check("thresholds", render_account.thresholds(DEFAULT_LADDERS, None))
     check("thresholds_changed", render_account.thresholds(DEFAULT_LADDERS, "main", changed=True))
-    check("accounts", render_account.accounts([account(), account("desk", refused=Cause.NO_PERMISSION)], VENUES))
     check("accounts_none", render_account.accounts([], VENUES))
     quieted = Quieted(account(), "cross:USDT", Mute(MuteKind.ACKNOWLEDGED, Grade.CRITICAL, NOW))
     check("acknowledged", render_account.quieted([quieted], "Acknowledged", ["03:39 UTC"]))

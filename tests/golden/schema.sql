@@ -109,3 +109,9 @@ CREATE INDEX notices_pending ON notices (id) WHERE status = 'pending';
 
 CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL;
 
+CREATE TABLE key_checks (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    checked_at TEXT NOT NULL,
+    checked TEXT NOT NULL
+) STRICT;
+

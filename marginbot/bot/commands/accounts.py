@@ -10,7 +10,8 @@ from marginbot.bot.figures import text
 async def accounts(call: Call, services: Services) -> Reply:
     """/accounts: what is registered, without any secret."""
     owned = services.store.accounts_of(call.person.user_id)
-    return Reply(html=render_account.accounts(owned, services.registration.reader.venues()))
+    checks = {account.id: services.store.key_check(account.id) for account in owned}
+    return Reply(html=render_account.accounts(owned, services.registration.reader.venues(), checks))
 
 
 async def remove(call: Call, services: Services) -> Reply:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from marginbot.bot import render_account
+from marginbot.bot import render_account, render_key
 from marginbot.bot.calls import Button, Call, Reply, Rows, Services
+from marginbot.bot.consent import Question
 from marginbot.bot.dialogue import Dialogue
 from marginbot.bot.figures import text
 from marginbot.domain.errors import MarginbotError, ReadingError
+from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.flow.ports import VenueInfo
 from marginbot.flow.registration import Request
 
@@ -20,6 +22,7 @@ async def add(call: Call, services: Services) -> Reply:
     """/add: the whole request in one line, or as much of it as is given, and questions for the rest."""
     services.access.require_member(call.person.user_id)
     services.dialogues.end(call.person.user_id)
+    services.questions.drop(call.person.user_id)
     if len(call.args) > 2:
         exchange, label, *parts = call.args
         return _check(call, services, exchange, label, parts)
@@ -121,10 +124,41 @@ async def _probe(call: Call, services: Services, request: Request) -> Reply:
     except ReadingError as error:
         error.advice = f"{error.advice} To try again: /add {request.venue.id} {request.label}"
         raise
-    return Reply(html=render_account.found(request, report), then=partial(_store, call, services, request))
+    passport = await services.registration.passport(request, services.clock())
+    found = render_account.found(request, report, passport)
+    if verdict(passport) is Verdict.NEEDS_CONSENT:
+        return _ask_consent(call, services, request, passport, found)
+    return Reply(html=found, then=partial(_store, call, services, request, passport))
 
 
-async def _store(call: Call, services: Services, request: Request) -> Reply:
-    account = services.registration.store_account(call.person, call.chat_id, request, services.clock())
+def _ask_consent(call: Call, services: Services, request: Request, passport: Passport, found: str) -> Reply:
+    number = services.questions.ask(
+        Question(
+            user_id=call.person.user_id,
+            chat_id=call.chat_id,
+            request=request,
+            passport=passport,
+            asked_at=services.clock(),
+        )
+    )
+    buttons: Rows = ((Button("Yes", f"key:yes:{number}"), Button("No", f"key:no:{number}")),)
+    return Reply(html=f"{found}\n\n{render_key.question()}", buttons=buttons)
+
+
+async def consent(call: Call, number: str, services: Services, *, yes: bool) -> Reply:
+    """The answer to whether a key that can trade is to be used; everything else is checked once more."""
+    user_id = call.person.user_id
+    question = services.questions.take(number, user_id, call.chat_id, call.at)
+    request = question.request
+    if not yes:
+        again = f"/add {request.venue.id} {text(request.label, 24)}"
+        return Reply(html=f"I have forgotten that key. Nothing was stored. With a read-only key: {again}")
+    services.access.require_member(user_id)
+    services.registration.label_with_room(user_id, request.label)
+    return await _store(call, services, request, question.passport)
+
+
+async def _store(call: Call, services: Services, request: Request, passport: Passport) -> Reply:
+    account = services.registration.store_account(call.person, call.chat_id, request, services.clock(), passport)
     services.on_change(account)
     return Reply(html=render_account.watching(account, services.store.ladders(account.id)))

@@ -14,6 +14,7 @@ from typing import Any
 from marginbot.domain.errors import KeyRefused, NoPermission, Unsupported
 from marginbot.domain.room import STABLE
 from marginbot.domain.tiers import LeverageTier
+from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Fault, Instrument, Payloads, Venue, amount, dig, number, rows
 from marginbot.exchanges.venues.binanceusdm_parse import differing, parse
@@ -114,5 +115,6 @@ VENUE = Venue(
     options={"fetchMarkets": {"types": ["linear"]}},
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
+    permissions=permissions.BINANCE,
     faults=_FAULTS,
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from marginbot.domain.errors import BadPayload, Banned, KeyRefused, NoPermission, Unsupported, VenueDown
 from marginbot.domain.tiers import LeverageTier, with_deductions
+from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Fault, Instrument, Payloads, Venue, amount, dig, number, rows
 from marginbot.exchanges.venues.bybit_parse import parse
@@ -169,5 +170,6 @@ VENUE = Venue(
     options={"fetchMarkets": {"types": ["linear", "inverse", "option"]}},
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
+    permissions=permissions.BYBIT,
     faults=_FAULTS,
 )

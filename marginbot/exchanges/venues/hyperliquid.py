@@ -14,6 +14,7 @@ from typing import Any
 
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.tiers import LeverageTier
+from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Instrument, Payloads, Reference, Venue
 from marginbot.exchanges.venues.hyperliquid_address import check_form
@@ -146,4 +147,5 @@ VENUE = Venue(
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
     check_form=check_form,
+    permissions=permissions.PUBLIC_ADDRESS,
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from marginbot.domain.errors import KeyRefused, NoPermission
 from marginbot.domain.margin import Snapshot
+from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Fault, Payloads, Reference, Venue, number, record, rows
 from marginbot.exchanges.venues.okx_pools import account_pool, currency_pools, idle_pool, isolated_pool, owes
@@ -120,4 +121,11 @@ FAULTS = {
     "50119": Fault(KeyRefused, _UNKNOWN_KEY),
     "50120": Fault(NoPermission),
 }
-VENUE = Venue(info=INFO, fetch=fetch, parse=parse, candle_symbols=candle_symbols, faults=FAULTS)
+VENUE = Venue(
+    info=INFO,
+    fetch=fetch,
+    parse=parse,
+    candle_symbols=candle_symbols,
+    permissions=permissions.OKX,
+    faults=FAULTS,
+)
