@@ -81,6 +81,10 @@ class EscalationRows(Rows):
         key = (channel.id, row["account_id"], row["subject"], alarm.episode)
         last_row = self._one(_STEP + where + "ORDER BY e.number DESC LIMIT 1", *key)
         last = None if last_row is None else _step(last_row)
+        if alarm.is_muted and last is not None and last.status is StepStatus.WAITING:
+            # Not left until it is due: if things get worse before that, the delay begins anew.
+            _close(conn, last.id, StepStatus.STOPPED, StopReason.ACKNOWLEDGED, now)
+            return 0
         due = due_at(channel, alarm, last, now)
         if due is None:
             return 0
