@@ -123,6 +123,7 @@ async def test_in_a_group_the_address_is_deleted_and_nothing_stored(
 async def test_failure_27_a_drill_goes_everywhere_and_looks_like_no_alert(
     bot: TelegramSide, desk: Desk, tg: TelegramServer, hook: JsonServer, pushover: PushoverServer
 ) -> None:
+    """failure_23: what is wired to nothing shows in an exercise, not in earnest."""
     works, broken = stored(desk, hook.address), stored(desk, "json://127.0.0.1:1/canary")
     rings = stored(desk, ADDRESS)
     asked = tg.private(ALICE, "/drill")
