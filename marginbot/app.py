@@ -18,12 +18,16 @@ import aiohttp
 from marginbot import __version__
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Services
+from marginbot.bot.teller import TelegramTeller
+from marginbot.channels import Channels
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
+from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.cycle import Cycle, CycleSettings
 from marginbot.flow.deliver import Delivery
+from marginbot.flow.escalation import Escalation
 from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
 from marginbot.flow.preferences import Preferences
@@ -40,6 +44,8 @@ RECONCILE_WITHIN = timedelta(seconds=10)  # after this, old notices go out even 
 TELEGRAM_SILENT_AFTER = timedelta(seconds=75)
 STOP_GRACE_SECONDS = 3.0
 KEY_CHECK_SECONDS = 60.0  # one key at a time; each of them once a day
+ESCALATE_SECONDS = 2.0
+REMIND_SECONDS = 3600.0
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -128,6 +134,8 @@ class Bot:
         self._failure: ConfigError | None = None
         access = Access(AccessMode(settings.access), settings.admin_ids, store)
         desk = build_desk(store, reader, access)
+        self._ringer = Channels()
+        self._channels = ChannelDesk(store, self._ringer)
         services = Services(
             registration=desk.registration,
             status=desk.status,
@@ -138,6 +146,7 @@ class Bot:
             on_change=lambda _: self._read(),
             health=self._health_text,
             stale_after=settings.blind_after,
+            channels=self._channels,
         )
         self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services)
         self._watch = build_watch(
@@ -148,6 +157,8 @@ class Bot:
             clock=utc_now,
         )
         self._key_checks = KeyChecks(reader, store, utc_now)
+        self._teller = TelegramTeller(self._telegram.application.bot)
+        self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals) if settings.listen else None
         self._beat_at: datetime | None = None
@@ -178,6 +189,8 @@ class Bot:
         self._scheduler.every(tick, "due accounts", self._watch.cycle.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
+        self._scheduler.every(min(ESCALATE_SECONDS, self._settings.poll_interval), "escalation", self._escalate)
+        self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._watch.cycle.dispatch()
@@ -185,9 +198,20 @@ class Bot:
 
     def _deliver(self) -> None:
         """The first cycle reconciles before anything older goes out."""
-        cycle_done = self._watch.cycle.completed_at is not None
-        if cycle_done or utc_now() - self._started_at > RECONCILE_WITHIN:
+        if self._is_reconciled():
             self._watch.delivery.dispatch()
+
+    def _escalate(self) -> None:
+        """Nobody is rung about what may have passed while the bot was away."""
+        if self._is_reconciled():
+            self._escalation.dispatch()
+
+    async def _remind(self) -> None:
+        await self._channels.remind(self._teller, utc_now())
+
+    def _is_reconciled(self) -> bool:
+        cycle_done = self._watch.cycle.completed_at is not None
+        return cycle_done or utc_now() - self._started_at > RECONCILE_WITHIN
 
     def _read(self) -> None:
         self._watch.cycle.dispatch()
@@ -208,8 +232,11 @@ class Bot:
         log.info("stopping")
         self._scheduler.stop()
         await asyncio.gather(
-            self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS), self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS)
+            self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS),
+            self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS),
+            self._escalation.tasks.stop(STOP_GRACE_SECONDS),
         )
+        self._ringer.close()
         await ended(talking)
         if self._health:
             await self._health.stop()

@@ -128,6 +128,71 @@ KEYS = (
 )
 
 
+CHANNELS = (
+    # AUTOINCREMENT: what was sealed for a removed channel opens nothing else.
+    """CREATE TABLE channels (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    title TEXT NOT NULL,
+    from_grade INTEGER NOT NULL CHECK (from_grade BETWEEN 1 AND 5),
+    delay_seconds INTEGER NOT NULL CHECK (delay_seconds >= 0),
+    created_at TEXT NOT NULL,
+    proven_at TEXT,
+    disabled_at TEXT,
+    disabled_reason TEXT,
+    CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+) STRICT""",
+    "CREATE INDEX channels_user ON channels (user_id)",
+    """CREATE TABLE channel_secrets (
+    channel_id INTEGER PRIMARY KEY REFERENCES channels (id) ON DELETE CASCADE,
+    key_id TEXT NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL
+) STRICT""",
+    # A step is written before anything is sent; its key keeps a repeated plan from ringing twice.
+    """CREATE TABLE escalation_steps (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel_id INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    grade INTEGER NOT NULL,
+    due_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (status IN ('waiting', 'ringing', 'accepted', 'stopped', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    attempted_at TEXT,
+    accepted_at TEXT,
+    receipt TEXT,
+    receipt_closed_at TEXT,
+    closed_at TEXT,
+    reason TEXT,
+    UNIQUE (channel_id, account_id, subject, episode, number),
+    CHECK ((status = 'accepted') = (accepted_at IS NOT NULL)),
+    CHECK ((status IN ('stopped', 'failed')) = (reason IS NOT NULL)),
+    CHECK ((status IN ('waiting', 'ringing')) = (closed_at IS NULL))
+) STRICT""",
+    "CREATE INDEX escalation_steps_account ON escalation_steps (account_id)",
+    "CREATE INDEX escalation_steps_open ON escalation_steps (channel_id) WHERE closed_at IS NULL",
+    "CREATE INDEX escalation_steps_receipt ON escalation_steps (channel_id, receipt) "
+    "WHERE receipt IS NOT NULL AND receipt_closed_at IS NULL",
+    """CREATE TABLE drills (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    started_at TEXT NOT NULL,
+    told_at TEXT,
+    tapped_at TEXT
+) STRICT""",
+    "CREATE INDEX drills_user ON drills (user_id)",
+    """CREATE TABLE channel_reminders (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    told_at TEXT NOT NULL
+) STRICT""",
+)
+
+
 @migrations()
 def m001_people(db: Database) -> None:
     """Settings of the database itself, people, invitations."""
@@ -153,4 +218,11 @@ def m003_alerts(db: Database) -> None:
 def m004_passport(db: Database) -> None:
     """What each key may do, as the venue last said."""
     for statement in KEYS:
+        db.execute(statement)
+
+
+@migrations()
+def m005_channels(db: Database) -> None:
+    """Further ways to reach people, what was rung there, and exercises."""
+    for statement in CHANNELS:
         db.execute(statement)

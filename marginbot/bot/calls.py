@@ -11,6 +11,7 @@ from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
 from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
+from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.ports import Account, Person, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
@@ -30,6 +31,7 @@ class Services:
     on_change: Callable[[Account], None]  # an account was stored or resumed: read it at once
     health: Callable[[], str]  # the bot's own state in plain words, for operators
     stale_after: timedelta = timedelta(seconds=180)  # an older reading does not count as knowledge
+    channels: ChannelDesk | None = None  # further ways to ring; None: there are none here
     dialogues: Dialogues = field(default_factory=Dialogues)
     questions: Questions = field(default_factory=Questions)
 

@@ -171,7 +171,7 @@ class Guard:
 def _secret_words(words: str, *, guided: bool) -> list[str]:
     """What must not reach the log: credentials, but not the names of a venue and a label before them."""
     parts = words.split()
-    return parts if guided else [word for at, word in enumerate(parts) if at > 2 or len(word) > 24]
+    return parts if guided else [w for at, w in enumerate(parts) if at > 2 or len(w) > 24 or "://" in w]
 
 
 def _pressed(query: CallbackQuery, bot: Bot, services: Services) -> tuple[int, Press]:

@@ -16,6 +16,7 @@ SHORTEST_KEY = 30  # credentials are longer than this; words of people are not
 LONGEST_NAME_OF_A_VENUE = 24
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,64})(?:@(\w+))?(?=\s|$)")
+_ADDRESS = re.compile(r"(?!https?://)[A-Za-z][A-Za-z0-9+.-]{1,30}://\S", re.IGNORECASE)  # of a channel: holds its token
 _KEYLIKE = re.compile(rf"[A-Za-z0-9+/=_.:-]{{{SHORTEST_KEY},}}")
 
 
@@ -79,9 +80,16 @@ def command_of(words: str, bot_name: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def holds_secret(words: str) -> bool:
-    """Whether a message should be deleted to be safe: any `/add` with more than a venue's name, anything keylike."""
+    """Whether a message should be deleted to be safe.
+
+    Any `/add` with more than a venue's name, any `/channels add` with an address, anything keylike.
+    """
     parsed = _COMMAND.match(words.strip())
     args = words.strip()[parsed.end() :].split() if parsed else []
+    if parsed and parsed[1].lower() == "channels":
+        return len(args) > 1 and args[0].lower() == "add"
     if parsed and parsed[1].lower() == "add" and args:
         return len(args) > 1 or len(args[0]) > LONGEST_NAME_OF_A_VENUE
+    if any(_ADDRESS.match(word) for word in words.split()):
+        return True
     return any(_KEYLIKE.fullmatch(word) and not word.startswith("http") for word in words.split())

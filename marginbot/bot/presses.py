@@ -11,6 +11,7 @@ from marginbot.bot import figures as fig
 from marginbot.bot import render_status
 from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import choose, consent
+from marginbot.bot.commands.channels import noticed
 from marginbot.bot.figures import text, until
 from marginbot.bot.render_status import View
 from marginbot.domain.alerting import AlertState, MuteKind, Reason
@@ -23,6 +24,7 @@ from marginbot.flow.preferences import Quieted
 
 SNOOZE = timedelta(hours=1)
 _NOTICE = re.compile(r"(ack|snz|det|try):([0-9]{1,18})")
+_DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _MARK = "🔕 "
@@ -51,6 +53,12 @@ class Answer:
 async def press(pressed: Press, services: Services) -> Answer:
     """Do what a button says."""
     about_notice, about_venue = _NOTICE.fullmatch(pressed.data), _VENUE.fullmatch(pressed.data)
+    about_drill = _DRILL.fullmatch(pressed.data)
+    if about_drill:
+        said = noticed(pressed.call, int(about_drill[1]), services)
+        if said is None:
+            raise NotAllowed("not their exercise", advice="This exercise is not yours.")
+        return Answer(toast=said, html=said)
     if about_venue and pressed.call.private:
         return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
     about_key = _CONSENT.fullmatch(pressed.data)

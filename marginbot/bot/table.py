@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from marginbot.bot.calls import Call, Command, Reply, Services, Where
 from marginbot.bot.commands.accounts import accounts, remove, rename
 from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
+from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
+from marginbot.bot.commands.channels import channels, drill
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
@@ -71,6 +73,21 @@ COMMANDS: tuple[Command, ...] = (
         help="quiet an alert for 30m, 2h or 1d, unless it gets worse",
         where=PRIVATE,
         handler=snooze,
+        perishable=True,
+    ),
+    Command(
+        name="channels",
+        usage=CHANNELS_USAGE,
+        help="further ways to reach you when you do not acknowledge",
+        where=PRIVATE,
+        handler=channels,
+    ),
+    Command(
+        name="drill",
+        usage="",
+        help="an exercise through all ways to reach you",
+        where=PRIVATE,
+        handler=drill,
         perishable=True,
     ),
     Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from marginbot.store.accounts import Accounts
 from marginbot.store.alerts import Alerts
+from marginbot.store.channels import ChannelRows
 from marginbot.store.database import open_database
+from marginbot.store.drills import DrillRows
+from marginbot.store.escalations import EscalationRows
 from marginbot.store.outbox import Outbox
 from marginbot.store.passports import Passports
 from marginbot.store.people import People
@@ -15,7 +18,7 @@ from marginbot.store.schema import migrate
 from marginbot.store.vault import Vault
 
 
-class SqliteStore(People, Accounts, Alerts, Outbox, Passports, Readings):
+class SqliteStore(People, Accounts, Alerts, Outbox, Passports, Readings, EscalationRows, DrillRows, ChannelRows):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 
 

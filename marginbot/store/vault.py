@@ -27,6 +27,7 @@ FIELDS = ("key", "secret", "passphrase")  # all are always stored, empty ones to
 
 CHECK_NAME = "vault_check"
 TABLE = "secrets"
+URL_TABLE, URL_FIELD = "channel_secrets", "url"
 _CHECK_TEXT = "this database opens with this key"
 _CHECK_PLACE = ("meta", 0, CHECK_NAME)
 _HEX_KEY = re.compile(r"[0-9a-fA-F]{64}")
@@ -135,11 +136,30 @@ class Vault:
             raise SealBroken(f"account {account_id}: a part of the sealed credential is missing")
         return Credential(**parts)
 
+    def seal_url(self, channel_id: int, url: str) -> None:
+        """Store the address of a channel. Call inside the transaction it belongs to."""
+        if not _has_check(self._conn):
+            _write_check(self._conn, self._sealer)
+        _write_url(self._conn, channel_id, self._sealer.seal(url, _url_place(channel_id)))
+
+    def open_url(self, channel_id: int) -> str:
+        """The address of a channel; `SealBroken` unless it is whole and in its place."""
+        row = self._conn.execute(
+            "SELECT key_id, nonce, sealed FROM channel_secrets WHERE channel_id = ?", (channel_id,)
+        ).fetchone()
+        if row is None:
+            raise SealBroken(f"channel {channel_id}: the sealed address is missing")
+        return self._sealer.open(Sealed(*row), _url_place(channel_id))
+
     def _verify(self) -> None:
         if not _opens(self._conn, self._sealer):
             raise WrongMasterKey("the master key does not open this database", advice=_KEY_ADVICE)
         mine = self._sealer.key_id
-        if self._conn.execute("SELECT 1 FROM secrets WHERE key_id <> ? LIMIT 1", (mine,)).fetchone():
+        others = (
+            "SELECT 1 FROM secrets WHERE key_id <> ?1 "
+            "UNION ALL SELECT 1 FROM channel_secrets WHERE key_id <> ?1 LIMIT 1"
+        )
+        if self._conn.execute(others, (mine,)).fetchone():
             raise WrongMasterKey("some secrets are sealed under another master key", advice=_HALFWAY_ADVICE)
 
 
@@ -160,9 +180,35 @@ def rotate(conn: sqlite3.Connection, *, old: bytes, new: bytes) -> int:
             for account_id, field, *record in rows:
                 place = (TABLE, account_id, field)
                 _write(conn, place, after.seal(before.open(Sealed(*record), place), place))
+            urls = _rotate_urls(conn, before, after)
             _write_check(conn, after)
         wipe_log(conn)
+    return len(rows) + urls
+
+
+def _rotate_urls(conn: sqlite3.Connection, before: Sealer, after: Sealer) -> int:
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (URL_TABLE,)).fetchone() is None:
+        return 0  # a database from before there were channels
+    rows = conn.execute(
+        "SELECT channel_id, key_id, nonce, sealed FROM channel_secrets WHERE key_id <> ?", (after.key_id,)
+    ).fetchall()
+    for channel_id, *record in rows:
+        place = _url_place(channel_id)
+        _write_url(conn, channel_id, after.seal(before.open(Sealed(*record), place), place))
     return len(rows)
+
+
+def _url_place(channel_id: int) -> tuple[str, int, str]:
+    return (URL_TABLE, channel_id, URL_FIELD)
+
+
+def _write_url(conn: sqlite3.Connection, channel_id: int, sealed: Sealed) -> None:
+    conn.execute(
+        "INSERT INTO channel_secrets (channel_id, key_id, nonce, sealed) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (channel_id) DO UPDATE SET "
+        "key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed",
+        (channel_id, sealed.key_id, sealed.nonce, sealed.text),
+    )
 
 
 def _write(conn: sqlite3.Connection, place: tuple[str, int, str], sealed: Sealed) -> None:
