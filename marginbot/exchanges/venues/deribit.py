@@ -16,7 +16,7 @@ from decimal import Decimal
 from marginbot.domain.errors import ClockSkew, KeyRefused, NoPermission, RateLimited
 from marginbot.domain.margin import Collateral, MarginMode, Pool, Position, Snapshot
 from marginbot.domain.room import STABLE
-from marginbot.exchanges import permissions
+from marginbot.exchanges.permissions import DERIBIT
 from marginbot.exchanges.reconcile import IDLE, apart, gap
 from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Fault, Payloads, Reference, Venue, number, price, rows, total
@@ -295,11 +295,4 @@ FAULTS = {
         "The key is valid, but may not read enough. At Deribit it needs account: read and trade: read, nothing more.",
     ),
 }
-VENUE = Venue(
-    info=INFO,
-    fetch=fetch,
-    parse=parse,
-    candle_symbols=candle_symbols,
-    permissions=permissions.DERIBIT,
-    faults=FAULTS,
-)
+VENUE = Venue(info=INFO, fetch=fetch, parse=parse, candle_symbols=candle_symbols, permissions=DERIBIT, faults=FAULTS)
