@@ -113,7 +113,7 @@ def _story(facts: Facts) -> list[str]:
 def _body(facts: Facts) -> list[str]:
     pool = facts.pool
     if pool is None:
-        return ["", "No position is left.", f"Read {fig.clock(facts.at)}"]
+        return ["", "No position is left.", f"Read {fig.clock(facts.known_at)}"]
     return [
         *_distance(pool, facts.warnings),
         "",
@@ -121,7 +121,7 @@ def _body(facts: Facts) -> list[str]:
         *_remedy(pool, len(facts.positions)),
         *_positions(facts.positions),
         "",
-        f"{quiet(fig.pool_title(pool.name), 80)} · read {fig.clock(facts.at)}",
+        f"{quiet(fig.pool_title(pool.name), 80)} · read {fig.clock(facts.known_at)}",
         *_notes(facts.warnings),
     ]
 
@@ -208,7 +208,7 @@ def _gone(facts: Facts) -> list[str]:
         "<b>check the exchange.</b>",
         *equity,
         "",
-        f"The alarm ends here, RECOVERED. Read {fig.clock(facts.at)}",
+        f"The alarm ends here, RECOVERED. Read {fig.clock(facts.known_at)}",
     ]
 
 

@@ -31,6 +31,7 @@ class Facts:
     mode: str
     reason: Reason
     at: datetime  # of the decision
+    read_at: datetime | None = None  # of the reading it rests on; None: not known, or there was none
     grade: Grade | None  # None: never judged
     previous: Grade | None = None
     pool: PoolReport | None = None
@@ -40,6 +41,11 @@ class Facts:
     blind_since: datetime | None = None
     last_cushion: float | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def known_at(self) -> datetime:
+        """When what it says was so: at the reading, or else at the decision."""
+        return self.read_at or self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,6 +272,7 @@ def _facts(
         mode=report.mode if report else "",
         reason=decision.reason,
         at=context.now,
+        read_at=report.taken_at if report else None,
         grade=state.grade,
         previous=before.grade,
         pool=pool,
