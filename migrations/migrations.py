@@ -119,6 +119,19 @@ ALERTS = (
     "CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL",
 )
 
+AUDIT = (
+    # A mute is forgotten when its episode is over; that somebody asked for it belongs to the record.
+    """CREATE TABLE acknowledgements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    grade INTEGER NOT NULL
+) STRICT""",
+    "CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at)",
+)
+
 
 @migrations()
 def m001_people(db: Database) -> None:
@@ -138,4 +151,11 @@ def m002_accounts(db: Database) -> None:
 def m003_alerts(db: Database) -> None:
     """What is known of each account, what was told about it, and a light history."""
     for statement in ALERTS:
+        db.execute(statement)
+
+
+@migrations()
+def m004_audit(db: Database) -> None:
+    """When people acknowledged what they were told."""
+    for statement in AUDIT:
         db.execute(statement)

@@ -48,7 +48,7 @@ def alert(notice: Notice, now: datetime) -> str:
     facts = notice.facts
     if facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
-    elif _left_with_nothing(facts):
+    elif facts.left_with_nothing:
         lines = _gone(facts)
     elif facts.reason is Reason.RECOVERED:
         lines = [_headline("✅", "RECOVERED", facts), f"Was {fig.word(facts.previous)}, now calm.", *_body(facts)]
@@ -187,13 +187,6 @@ def _notes(notes: Sequence[str]) -> list[str]:
     shown = [f"<i>{quiet(note, 160)}</i>" for note in notes[:MOST_NOTES]]
     more = len(notes) - len(shown)
     return [*shown, *([f"<i>and {more} more notes: see Details</i>"] if more > 0 else [])]
-
-
-def _left_with_nothing(facts: Facts) -> bool:
-    """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
-    gone = facts.pool is None or facts.pool.state is PoolState.FLAT
-    was_bad = facts.previous is not None and facts.previous >= Grade.WARNING
-    return gone and was_bad and facts.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
 
 
 def _gone(facts: Facts) -> list[str]:

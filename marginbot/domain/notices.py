@@ -13,6 +13,7 @@ from enum import StrEnum
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.margin import PoolState
 from marginbot.domain.report import PoolReport
 
 # A notice overtaken by a newer one of the same subject is still sent while it is fresh: the order of events
@@ -46,6 +47,13 @@ class Facts:
     def known_at(self) -> datetime:
         """When what it says was so: at the reading, or else at the decision."""
         return self.read_at or self.at
+
+    @property
+    def left_with_nothing(self) -> bool:
+        """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
+        gone = self.pool is None or self.pool.state is PoolState.FLAT
+        was_bad = self.previous is not None and self.previous >= Grade.WARNING
+        return gone and was_bad and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ from marginbot.store.database import open_database
 from marginbot.store.outbox import Outbox
 from marginbot.store.people import People
 from marginbot.store.readings import Readings
+from marginbot.store.record import Record
 from marginbot.store.schema import migrate
 from marginbot.store.vault import Vault
 
 
-class SqliteStore(People, Accounts, Alerts, Outbox, Readings):
+class SqliteStore(People, Accounts, Alerts, Outbox, Readings, Record):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 
 

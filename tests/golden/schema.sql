@@ -109,3 +109,14 @@ CREATE INDEX notices_pending ON notices (id) WHERE status = 'pending';
 
 CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL;
 
+CREATE TABLE acknowledgements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    grade INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at);
+
