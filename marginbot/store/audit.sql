@@ -34,13 +34,13 @@ AND NOT EXISTS (
         WHEN json_extract(n.facts, '$.cause') IS NOT NULL
         THEN max(coalesce(json_extract(n.facts, '$.grade'), 0), :warning)
         ELSE coalesce(json_extract(n.facts, '$.grade'), 0) END AS grade
-    FROM notices n JOIN accounts a ON a.id = n.account_id WHERE n.accepted_at IS NULL AND n.dropped_at IS NULL
+    FROM notices n JOIN accounts a ON a.id = n.account_id WHERE n.status = 'pending'
 )
 SELECT n.account_id, n.exchange, n.subject,
     'notice ' || n.id || ', ' || CAST(round((julianday(:now) - julianday(n.created_at)) * 86400) AS INTEGER)
         || ' s old' AS detail,
     EXISTS (
-        SELECT 1 FROM notices f WHERE f.chat_id = n.chat_id AND f.accepted_at IS NULL AND f.dropped_at IS NULL
+        SELECT 1 FROM notices f WHERE f.chat_id = n.chat_id AND f.status = 'pending'
         AND f.last_error LIKE 'RetryAfter%' AND f.next_attempt_at > :now
     ) AS flood
 FROM waiting n
