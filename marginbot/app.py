@@ -18,25 +18,31 @@ import aiohttp
 from marginbot import __version__
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Services
+from marginbot.bot.operators import OperatorLine
 from marginbot.bot.teller import TelegramTeller
 from marginbot.channels import Channels
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError
+from marginbot.domain.holes import AuditRules
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
+from marginbot.flow.audit import Auditor
 from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.cycle import Cycle, CycleSettings
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.escalation import Escalation
+from marginbot.flow.meter import Meter, MeteredMessenger, Unmetered
 from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
-from marginbot.flow.status import Status, is_blind
+from marginbot.flow.status import Status, is_blind, oldest_by_venue
 from marginbot.flow.tasks import ended
 from marginbot.health import HealthServer, Vitals
+from marginbot.metrics import Metrics
 from marginbot.scheduler import Scheduler
 from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
+from marginbot.store.audit import AuditFile
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +95,12 @@ def build_watch(
     *,
     settings: CycleSettings,
     clock: Callable[[], datetime],
+    meter: Meter | None = None,
 ) -> Watch:
     """Wire reading and delivery; `run` and `demo` share it."""
-    cycle = Cycle(reader, store, settings=settings, clock=clock)
-    return Watch(cycle=cycle, delivery=Delivery(store, messenger, clock=clock))
+    meter = meter or Unmetered()
+    cycle = Cycle(reader, store, settings=settings, clock=clock, meter=meter)
+    return Watch(cycle=cycle, delivery=Delivery(store, MeteredMessenger(messenger, meter, clock=clock), clock=clock))
 
 
 @contextmanager
@@ -132,6 +140,7 @@ class Bot:
         self._started_at = utc_now()
         self._stopping = asyncio.Event()
         self._failure: ConfigError | None = None
+        self._metrics = Metrics()
         access = Access(AccessMode(settings.access), settings.admin_ids, store)
         desk = build_desk(store, reader, access)
         self._ringer = Channels()
@@ -155,12 +164,20 @@ class Bot:
             self._telegram.messenger,
             settings=CycleSettings(poll_interval=settings.poll_every, stale_after=settings.blind_after),
             clock=utc_now,
+            meter=self._metrics,
+        )
+        self._auditor = Auditor(
+            AuditFile(settings.database),
+            OperatorLine(self._telegram.application.bot),
+            admins=settings.admin_ids,
+            rules=AuditRules(poll_interval=settings.poll_every, stale_after=settings.blind_after),
+            clock=utc_now,
         )
         self._key_checks = KeyChecks(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot)
         self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
         self._scheduler = Scheduler()
-        self._health = HealthServer(settings.listen, self.vitals) if settings.listen else None
+        self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
         self._beat_at: datetime | None = None
 
     async def run_until_stopped(self) -> None:
@@ -191,6 +208,7 @@ class Bot:
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
         self._scheduler.every(min(ESCALATE_SECONDS, self._settings.poll_interval), "escalation", self._escalate)
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
+        self._scheduler.every(tick, "audit", self._audit)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._watch.cycle.dispatch()
@@ -212,6 +230,10 @@ class Bot:
     def _is_reconciled(self) -> bool:
         cycle_done = self._watch.cycle.completed_at is not None
         return cycle_done or utc_now() - self._started_at > RECONCILE_WITHIN
+
+    async def _audit(self) -> None:
+        if self._is_reconciled() and self._auditor.is_due():
+            await self._auditor.check()
 
     def _read(self) -> None:
         self._watch.cycle.dispatch()
@@ -242,9 +264,9 @@ class Bot:
             await self._health.stop()
 
     async def _heartbeat(self) -> None:
-        """Only after a complete cycle since the last beat, and only while Telegram answers."""
-        completed = self._watch.cycle.completed_at
-        if not self.vitals().healthy or completed is None or completed == self._beat_at:
+        """Only after a complete cycle since the last beat, while Telegram answers and the audit finds nothing."""
+        completed, vitals = self._watch.cycle.completed_at, self.vitals()
+        if not (vitals.healthy and vitals.audit.ok) or completed is None or completed == self._beat_at:
             return
         self._beat_at = completed
         try:
@@ -262,6 +284,7 @@ class Bot:
         now = utc_now()
         accounts = self._store.all_accounts()
         standings = [self._store.standing(account) for account in accounts]
+        verdict = self._auditor.verdict()
         answered, completed = self._telegram.health.answered_at, self._watch.cycle.completed_at
         return Vitals(
             version=__version__,
@@ -274,6 +297,9 @@ class Bot:
             accounts_refused=sum(account.refused is not None for account in accounts),
             accounts_blind=sum(is_blind(standing) for standing in standings),
             notices_pending=len(self._store.pending_notices()),
+            reading_ages=oldest_by_venue(standings, now),
+            audit=verdict,
+            audit_age=None if verdict.checked_at is None else now - verdict.checked_at,
         )
 
     def _health_text(self) -> str:
@@ -284,6 +310,8 @@ class Bot:
             f"Telegram answered: {_ago(vitals.telegram_age)}",
             f"accounts: {vitals.accounts} watched, {vitals.accounts_blind} blind, {vitals.accounts_refused} refused",
             f"notices waiting: {vitals.notices_pending}",
+            f"audit, {_ago(vitals.audit_age)}: {'nothing found' if vitals.audit.ok else 'see below'}",
+            *(f"! {violation}" for violation in vitals.audit.violations[:5]),
         ]
         return "\n".join(lines)
 

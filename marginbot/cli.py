@@ -17,7 +17,7 @@ from rich.console import Console
 
 from marginbot import __version__
 from marginbot.config import Settings, load_settings, unknown_variables
-from marginbot.domain.errors import BadCredentials, ConfigError, MarginbotError, UnknownExchange
+from marginbot.domain.errors import BadCredentials, BadDuration, ConfigError, MarginbotError, UnknownExchange
 
 _FAILED, _WRONG_USAGE = 1, 2
 
@@ -122,6 +122,28 @@ def check(ctx: click.Context) -> None:
     for finding in findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.text}")
     if not all(finding.ok for finding in findings):
+        sys.exit(_FAILED)
+
+
+@cli.command()
+@click.option("--since", default="24h", show_default=True, help="How far to look back: 30m, 24h or 7d.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def audit(ctx: click.Context, since: str, as_json: bool) -> None:
+    """Print what was told, how long it took, and whether anybody is left untold; exit code 1 if so."""
+    from marginbot import record
+    from marginbot.flow.preferences import parse_duration
+
+    try:
+        wanted = parse_duration(since)
+    except BadDuration as error:
+        raise click.BadParameter(error.advice, param_hint="--since") from None
+    findings = record.examine(_settings(ctx), wanted)
+    if as_json:
+        click.echo(json.dumps(record.as_json(findings), indent=1, ensure_ascii=False))
+    else:
+        click.echo(record.as_text(findings))
+    if findings.violations:
         sys.exit(_FAILED)
 
 

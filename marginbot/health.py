@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from marginbot.domain.errors import ConfigError
+from marginbot.flow.audit import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,9 @@ class Vitals:
     accounts_refused: int
     accounts_blind: int
     notices_pending: int
+    reading_ages: Mapping[str, timedelta]  # by venue: of the account that was read longest ago
+    audit: Verdict
+    audit_age: timedelta | None  # since the last audit
 
     @property
     def telegram_ok(self) -> bool:
@@ -44,7 +47,8 @@ class Vitals:
         return self.telegram_ok and self.cycle_ok
 
 
-def _seconds(age: timedelta | None) -> float | None:
+def seconds(age: timedelta | None) -> float | None:
+    """An age as a number; not known stays so."""
     return None if age is None else round(age.total_seconds(), 3)
 
 
@@ -53,41 +57,33 @@ def as_json(vitals: Vitals) -> dict[str, object]:
     return {
         "status": "ok" if vitals.healthy else "unhealthy",
         "version": vitals.version,
-        "uptime_seconds": _seconds(vitals.uptime),
-        "telegram": {"ok": vitals.telegram_ok, "answered_seconds_ago": _seconds(vitals.telegram_age)},
-        "cycle": {"ok": vitals.cycle_ok, "completed_seconds_ago": _seconds(vitals.cycle_age)},
+        "uptime_seconds": seconds(vitals.uptime),
+        "telegram": {"ok": vitals.telegram_ok, "answered_seconds_ago": seconds(vitals.telegram_age)},
+        "cycle": {"ok": vitals.cycle_ok, "completed_seconds_ago": seconds(vitals.cycle_age)},
         "accounts": {
             "watched": vitals.accounts,
             "key_refused": vitals.accounts_refused,
             "blind": vitals.accounts_blind,
         },
+        "readings": {venue: {"oldest_seconds": seconds(age)} for venue, age in vitals.reading_ages.items()},
         "notices_pending": vitals.notices_pending,
+        "audit": {
+            "ok": vitals.audit.ok,
+            "violations": len(vitals.audit.violations),
+            "kinds": {str(kind): count for kind, count in vitals.audit.by_kind.items() if count},
+            "checked_seconds_ago": seconds(vitals.audit_age),
+        },
     }
-
-
-def metrics(vitals: Vitals) -> bytes:
-    """The same facts for Prometheus; an age that is not known is left out."""
-    registry = CollectorRegistry()
-    gauges = {
-        "marginbot_up": ("1 when healthy", float(vitals.healthy)),
-        "marginbot_accounts": ("registered accounts that are polled", float(vitals.accounts)),
-        "marginbot_accounts_refused": ("accounts whose key the venue refused", float(vitals.accounts_refused)),
-        "marginbot_accounts_blind": ("accounts or pools that cannot be judged", float(vitals.accounts_blind)),
-        "marginbot_notices_pending": ("notices not yet accepted", float(vitals.notices_pending)),
-        "marginbot_cycle_age_seconds": ("age of the last complete cycle", _seconds(vitals.cycle_age)),
-        "marginbot_telegram_age_seconds": ("time since Telegram answered", _seconds(vitals.telegram_age)),
-    }
-    for name, (meaning, value) in gauges.items():
-        if value is not None:
-            Gauge(name, meaning, registry=registry).set(value)
-    return generate_latest(registry)
 
 
 class HealthServer:
     """Serves the two pages on one address."""
 
-    def __init__(self, address: tuple[str, int], vitals: Callable[[], Vitals]) -> None:
+    def __init__(
+        self, address: tuple[str, int], vitals: Callable[[], Vitals], metrics: Callable[[Vitals], bytes]
+    ) -> None:
         self._address = address
+        self._page = metrics
         self._vitals = vitals
         self._runner: web.AppRunner | None = None
 
@@ -117,4 +113,4 @@ class HealthServer:
         return web.json_response(as_json(vitals), status=200 if vitals.healthy else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=metrics(self._vitals()), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._page(self._vitals()), headers={"Content-Type": CONTENT_TYPE_LATEST})

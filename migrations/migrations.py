@@ -193,6 +193,20 @@ CHANNELS = (
 )
 
 
+AUDIT = (
+    # A mute is forgotten when its episode is over; that somebody asked for it belongs to the record.
+    """CREATE TABLE acknowledgements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    grade INTEGER NOT NULL
+) STRICT""",
+    "CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at)",
+)
+
+
 @migrations()
 def m001_people(db: Database) -> None:
     """Settings of the database itself, people, invitations."""
@@ -225,4 +239,11 @@ def m004_passport(db: Database) -> None:
 def m005_channels(db: Database) -> None:
     """Further ways to reach people, what was rung there, and exercises."""
     for statement in CHANNELS:
+        db.execute(statement)
+
+
+@migrations()
+def m006_audit(db: Database) -> None:
+    """When people acknowledged what they were told."""
+    for statement in AUDIT:
         db.execute(statement)

@@ -59,7 +59,19 @@ def urls(exchange: SimulatedExchange) -> str:
 def test_help_lists_every_command(tmp_path: Path) -> None:
     result = marginbot(tmp_path, "--help")
     assert result.returncode == 0
-    commands = ("run", "demo", "check", "snapshot", "replay", "keygen", "rotate-key", "migrate", "backup", "restore")
+    commands = (
+        "run",
+        "demo",
+        "check",
+        "audit",
+        "snapshot",
+        "replay",
+        "keygen",
+        "rotate-key",
+        "migrate",
+        "backup",
+        "restore",
+    )
     for command in commands:
         assert f"\n  {command} " in result.stdout
         assert marginbot(tmp_path, command, "--help").returncode == 0

@@ -7,8 +7,12 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from urllib.request import urlopen
 
 import pytest
 
@@ -137,3 +141,64 @@ def test_killed_in_the_middle_of_a_crash_nothing_is_lost_and_nothing_old_is_told
     pending = database.execute("select count(*) from notices where status = 'pending'").fetchone()[0]
     database.close()
     assert pending == 0
+
+
+@contextmanager
+def beats() -> Iterator[tuple[str, list[float]]]:
+    """An outside dead man's switch: its address, and when it was fetched."""
+    heard: list[float] = []
+
+    class Switch(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(time.monotonic())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Switch) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", heard
+        server.shutdown()
+
+
+def audited(bot: RunningBot) -> dict[str, object]:
+    """What `/healthz` says of the audit, once there was one."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        _, body = bot.health()
+        if body.get("audit", {}).get("checked_seconds_ago") is not None:
+            return dict(body["audit"])
+        time.sleep(0.1)
+    raise AssertionError("there was no audit")
+
+
+def test_an_alert_that_nobody_was_told_withholds_the_heartbeat_and_shows_in_the_health_page(world: World) -> None:
+    with beats() as (address, heard):
+        environment = world.environment | {"MARGINBOT_HEARTBEAT_URL": address}
+        with running_bot(world.folder, environment) as bot:
+            bot.wait_until_healthy()
+            world.add()
+            world.price(0.81)
+            world.tg.wait_for_sync(ALICE, re.compile("CRITICAL|EMERGENCY"), 10.0)
+            assert audited(bot)["ok"] is True
+            time.sleep(2.5)
+            assert heard
+            with urlopen(f"http://127.0.0.1:{bot.port}/metrics", timeout=5) as answer:
+                page = answer.read().decode()
+            assert re.search(r'marginbot_readings_total\{outcome="ok",venue="binanceusdm"\} [1-9]', page)
+            assert 'marginbot_sends_total{outcome="sent"} 1.0' in page
+            assert "marginbot_notice_dwell_seconds_count 1.0" in page
+            assert 'marginbot_audit_violations{kind="untold"} 0.0' in page
+            assert bot.stop() == 0
+            with closing(sqlite3.connect(world.folder / "bot.db")) as database, database:
+                database.execute("DELETE FROM notices")
+            before = len(heard)
+            bot.start()
+            bot.wait_until_healthy()
+            verdict = audited(bot)
+            assert (verdict["ok"], verdict["violations"], verdict["kinds"]) == (False, 1, {"untold": 1})
+            time.sleep(2.5)
+            assert len(heard) == before
+            assert bot.stop() == 0

@@ -51,7 +51,7 @@ def alert(notice: Notice, now: datetime) -> str:
         lines = [_headline("🔑", "KEY", facts), *render_key.news(facts.key_news, facts.key_expires_at)]
     elif facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
-    elif _left_with_nothing(facts):
+    elif facts.left_with_nothing:
         lines = _gone(facts)
     elif facts.reason is Reason.RECOVERED:
         lines = [_headline("✅", "RECOVERED", facts), f"Was {fig.word(facts.previous)}, now calm.", *_body(facts)]
@@ -120,7 +120,7 @@ def _story(facts: Facts) -> list[str]:
 def _body(facts: Facts) -> list[str]:
     pool = facts.pool
     if pool is None:
-        return ["", "No position is left.", f"Read {fig.clock(facts.at)}"]
+        return ["", "No position is left.", f"Read {fig.clock(facts.known_at)}"]
     return [
         *_distance(pool, facts.warnings),
         "",
@@ -128,7 +128,7 @@ def _body(facts: Facts) -> list[str]:
         *_remedy(pool, len(facts.positions)),
         *_positions(facts.positions),
         "",
-        f"{quiet(fig.pool_title(pool.name), 80)} · read {fig.clock(facts.at)}",
+        f"{quiet(fig.pool_title(pool.name), 80)} · read {fig.clock(facts.known_at)}",
         *_notes(facts.warnings),
     ]
 
@@ -196,13 +196,6 @@ def _notes(notes: Sequence[str]) -> list[str]:
     return [*shown, *([f"<i>and {more} more notes: see Details</i>"] if more > 0 else [])]
 
 
-def _left_with_nothing(facts: Facts) -> bool:
-    """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
-    gone = facts.pool is None or facts.pool.state is PoolState.FLAT
-    was_bad = facts.previous is not None and facts.previous >= Grade.WARNING
-    return gone and was_bad and facts.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
-
-
 def _gone(facts: Facts) -> list[str]:
     equity = []
     if facts.pool is not None and facts.pool.equity is not None:
@@ -215,7 +208,7 @@ def _gone(facts: Facts) -> list[str]:
         "<b>check the exchange.</b>",
         *equity,
         "",
-        f"The alarm ends here, RECOVERED. Read {fig.clock(facts.at)}",
+        f"The alarm ends here, RECOVERED. Read {fig.clock(facts.known_at)}",
     ]
 
 

@@ -60,9 +60,9 @@ def block(standing: Standing, view: View) -> str:
     lines = [head + _state_word(standing, view)]
     lines += _blindness(standing, view)
     if report is None:
-        return "\n".join(lines)
+        return "\n".join([*lines, "never read yet"])
     if not _in_sight(standing, view):
-        lines.append(f"last reading, {_age(standing, view)}:")
+        lines.append("as last read, perhaps no longer true:")
     worst = report.worst
     if worst is None or report.state is PoolState.FLAT:
         lines.append("no open position")
@@ -71,9 +71,13 @@ def block(standing: Standing, view: View) -> str:
         others = [pool for pool in report.pools[1:] if pool.state is not PoolState.FLAT]
         lines += [_pool_line(pool, report, named=standing.shared_amounts) for pool in others[:5]]
         lines += [f"and {len(others) - 5} more pools"] if len(others) > 5 else []
-    if _in_sight(standing, view):
-        lines.append(f"read {_age(standing, view)}")
-    return "\n".join(lines + _quieted(standing, view))
+    return "\n".join([*lines, *_quieted(standing, view), _last_read(report, standing, view)])
+
+
+def _last_read(report: AccountReport, standing: Standing, view: View) -> str:
+    """When the account was last really read; by the clock too, once that is no longer just now."""
+    at = "" if _in_sight(standing, view) else f", at {fig.clock(report.taken_at, view.now)}"
+    return f"{'' if _in_sight(standing, view) else 'last '}read {_age(standing, view)}{at}"
 
 
 def details(standing: Standing, view: View) -> str:

@@ -10,6 +10,7 @@ from marginbot.bot.commands.accounts import accounts, remove, rename
 from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
 from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
 from marginbot.bot.commands.channels import channels, drill
+from marginbot.bot.commands.history import history
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
@@ -89,6 +90,13 @@ COMMANDS: tuple[Command, ...] = (
         where=PRIVATE,
         handler=drill,
         perishable=True,
+    ),
+    Command(
+        name="history",
+        usage="[LABEL]",
+        help="the last alerts: read, sent, accepted, acknowledged, ended",
+        where=PRIVATE,
+        handler=history,
     ),
     Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),
     Command(name="remove", usage="LABEL", help="stop watching, delete the key", where=PRIVATE, handler=remove),

@@ -95,6 +95,7 @@ class Mute:
     kind: MuteKind
     grade: Grade
     until: datetime
+    at: datetime | None = None  # when it was asked for
 
     def covers(self, grade: Grade, now: datetime) -> bool:
         """Whether news of `grade` is kept quiet now."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.margin import PoolState
 from marginbot.domain.passport import KeyNews
 from marginbot.domain.report import PoolReport
 
@@ -32,6 +33,7 @@ class Facts:
     mode: str
     reason: Reason
     at: datetime  # of the decision
+    read_at: datetime | None = None  # of the reading it rests on; None: not known, or there was none
     grade: Grade | None  # None: never judged
     previous: Grade | None = None
     pool: PoolReport | None = None
@@ -43,6 +45,18 @@ class Facts:
     warnings: tuple[str, ...] = ()
     key_news: tuple[KeyNews, ...] = ()  # the notice is about the key, and margin is as it was
     key_expires_at: datetime | None = None
+
+    @property
+    def known_at(self) -> datetime:
+        """When what it says was so: at the reading, or else at the decision."""
+        return self.read_at or self.at
+
+    @property
+    def left_with_nothing(self) -> bool:
+        """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
+        gone = self.pool is None or self.pool.state is PoolState.FLAT
+        was_bad = self.previous is not None and self.previous >= Grade.WARNING
+        return gone and was_bad and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
 from marginbot.domain.volatility import Volatility
+from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.ports import Account, Credential, CycleRecord, ExchangeReader, Reading, Store, Unreadable
 from marginbot.flow.tasks import Tasks
 
@@ -50,11 +51,13 @@ class Cycle:
         settings: CycleSettings,
         clock: Callable[[], datetime],
         concurrency: int = 32,
+        meter: Meter | None = None,
     ) -> None:
         self._reader = reader
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._meter = meter or Unmetered()
         # By venue: one that hangs delays nobody else's accounts.
         self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(concurrency))
         self._in_flight: set[int] = set()
@@ -83,8 +86,10 @@ class Cycle:
         return account.id not in self._in_flight and all(at is None or at <= now for at in waits)
 
     async def _batch(self, due: Sequence[Account]) -> None:
+        began = self._clock()
         if all(await asyncio.gather(*(self._guarded(account) for account in due))):
             self.completed_at = self._clock()
+            self._meter.cycle(self.completed_at - began)
 
     async def _guarded(self, account: Account) -> bool:
         try:
@@ -107,6 +112,7 @@ class Cycle:
     async def read(self, account: Account) -> CycleRecord:
         """Read one account and write down what follows."""
         reading, volatilities = await self._reading(account)
+        self._meter.reading(account.exchange, reading.cause if isinstance(reading, Unreadable) else "ok")
         # From here to the end nothing is awaited: what a person does meanwhile is either seen or comes after.
         now = self._clock()
         context = Context(
@@ -272,6 +278,7 @@ def _facts(
         mode=report.mode if report else "",
         reason=decision.reason,
         at=context.now,
+        read_at=report.taken_at if report else None,
         grade=state.grade,
         previous=before.grade,
         pool=pool,

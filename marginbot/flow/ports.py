@@ -17,6 +17,7 @@ from marginbot.domain.grading import Ladders
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import DropReason, NewNotice, Notice, Outcome
 from marginbot.domain.passport import KeyCheck, Passport
+from marginbot.domain.record import Acknowledged, Telling
 from marginbot.domain.report import AccountReport
 from marginbot.domain.volatility import Volatility
 
@@ -220,6 +221,13 @@ class Store(Protocol):
     def notice(self, notice_id: int) -> Notice | None: ...
     def move_chat(self, old: int, new: int) -> None:
         """A group became a supergroup: rewrite its id everywhere in one transaction."""
+
+    # record
+    def tellings(self, account_ids: Sequence[int], limit: int) -> Sequence[Telling]:
+        """The last messages about accounts, oldest first."""
+
+    def acknowledgements(self, account_ids: Sequence[int]) -> Sequence[Acknowledged]:
+        """Every time somebody asked for quiet about them, oldest first."""
 
     # meta
     def get_meta(self, name: str) -> str | None: ...

@@ -57,14 +57,14 @@ class Preferences:
     def acknowledge(self, user_id: int, label: str | None, now: datetime) -> Sequence[Quieted]:
         """Acknowledge everything announced on the person's accounts (or one of them)."""
         return [
-            self._mute(account, subject, Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade]))
+            self._mute(account, subject, Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade], now))
             for account, subject, grade in self._announced(user_id, label)
         ]
 
     def snooze(self, user_id: int, label: str | None, wait: timedelta, now: datetime) -> Sequence[Quieted]:
         """Quiet the present grades for a while."""
         return [
-            self._mute(account, subject, Mute(MuteKind.SNOOZED, grade, now + wait))
+            self._mute(account, subject, Mute(MuteKind.SNOOZED, grade, now + wait, now))
             for account, subject, grade in self._announced(user_id, label)
         ]
 
@@ -77,7 +77,7 @@ class Preferences:
             return None
         kind = MuteKind.ACKNOWLEDGED if wait is None else MuteKind.SNOOZED
         until = now + (ACKNOWLEDGED_FOR[grade] if wait is None else wait)
-        return self._mute(account, notice.subject, Mute(kind, grade, until))
+        return self._mute(account, notice.subject, Mute(kind, grade, until, now))
 
     def share(self, user_id: int, chat_id: int, label: str, *, amounts: bool, now: datetime) -> Account:
         """Let a group see an account of one's own."""

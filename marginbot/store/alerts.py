@@ -17,6 +17,7 @@ from marginbot.flow.ports import Account, CycleRecord, Standing
 from marginbot.store.codec import FACTS, MUTE, REPORT, STATE, text_of
 from marginbot.store.database import StoreFailed
 from marginbot.store.readings import write_readings
+from marginbot.store.record import note_acknowledgement
 from marginbot.store.rows import Row, Rows
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Alerts(Rows):
                 "ON CONFLICT (account_id, subject) DO UPDATE SET mute = excluded.mute",
                 (account_id, subject, STATE.encode(AlertState()), text),
             )
+            if mute is not None:
+                note_acknowledgement(conn, account_id, subject, mute)
 
     def standing(self, account: Account) -> Standing:
         """An account with its latest report and states."""

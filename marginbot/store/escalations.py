@@ -33,6 +33,7 @@ from marginbot.domain.grading import Grade
 from marginbot.flow.escalation import OpenReceipt
 from marginbot.store.channels import CHANNEL, LONGEST_REASON, channel_of
 from marginbot.store.codec import MUTE, STATE, optional_time_of, text_of, time_of
+from marginbot.store.record import note_acknowledgement
 from marginbot.store.rows import Row, Rows
 
 log = logging.getLogger(__name__)
@@ -192,13 +193,16 @@ class EscalationRows(Rows):
         if state is None:
             return 0
         grade = state.grade or Grade.OK
-        mute = acknowledgement(state, step.grade, Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade]))
+        asked = Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade], now)
+        mute = acknowledgement(state, step.grade, asked)
         if mute is None:
             return 0
         conn.execute(
             "UPDATE alert_states SET mute = ? WHERE account_id = ? AND subject = ?",
             (MUTE.encode(mute), step.account_id, step.subject),
         )
+        if mute is asked:
+            note_acknowledgement(conn, step.account_id, step.subject, mute)
         return 1
 
     def _alarm_now(self, account_id: int, subject: str, now: datetime) -> Alarm | None:

@@ -52,6 +52,7 @@ class Readings(Rows):
             gone += conn.execute(
                 "DELETE FROM notices WHERE status <> 'pending' AND created_at < ?", (notices,)
             ).rowcount
+            gone += conn.execute("DELETE FROM acknowledgements WHERE at < ?", (notices,)).rowcount
             gone += conn.execute("DELETE FROM invites WHERE expires_at < ? OR used_at < ?", (invites, invites)).rowcount
         return gone
 

@@ -14,11 +14,14 @@ from marginbot.store.outbox import Outbox
 from marginbot.store.passports import Passports
 from marginbot.store.people import People
 from marginbot.store.readings import Readings
+from marginbot.store.record import Record
 from marginbot.store.schema import migrate
 from marginbot.store.vault import Vault
 
 
-class SqliteStore(People, Accounts, Alerts, Outbox, Passports, Readings, EscalationRows, DrillRows, ChannelRows):
+class SqliteStore(
+    People, Accounts, Alerts, Outbox, Passports, Readings, Record, EscalationRows, DrillRows, ChannelRows
+):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 
 

@@ -277,3 +277,9 @@ def test_facts_that_cannot_be_shown_are_told_all_the_same() -> None:
     broken = notice(facts(pool=pool(margin_ratio="no number")))
     letter = letter_of(broken, NOW)
     assert letter.html.startswith("🔴 <b>CRITICAL</b> · main · binanceusdm")
+
+
+def test_an_alert_says_when_the_account_was_read_not_when_it_was_judged() -> None:
+    told = notice(facts(read_at=NOW - timedelta(seconds=40)))
+    shown = plain_text(render_alert.alert(told, NOW))
+    assert f"read {NOW - timedelta(seconds=40):%H:%M:%S} UTC" in shown

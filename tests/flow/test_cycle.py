@@ -168,3 +168,11 @@ async def test_a_venue_that_asks_for_less_gets_less(world: World, error: Excepti
     await world.after(5.1)
     due = world.store.account(11, "main").next_due_at
     assert due == world.clock.now + timedelta(seconds=seconds)
+
+
+async def test_the_facts_keep_when_the_account_was_read(world: World) -> None:
+    world.register(ALICE, "main", replace(CRITICAL, taken_at=world.clock.now - timedelta(seconds=7)))
+    await world.after(0)
+    [notice] = world.store.notices
+    assert notice.facts.read_at == world.clock.now - timedelta(seconds=7)
+    assert notice.facts.at == world.clock.now

@@ -183,3 +183,14 @@ CREATE TABLE channel_reminders (
     told_at TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE acknowledgements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    grade INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at);
+

@@ -1,0 +1,66 @@
+"""Where the work is counted. What counts it is none of the work's business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from marginbot.domain.notices import Notice, Outcome, Sent
+from marginbot.flow.ports import Messenger
+
+
+class Meter(Protocol):
+    """Counts what happens. Never fails, never waits."""
+
+    def reading(self, venue: str, outcome: str) -> None:
+        """An account was read: "ok", or the cause why not."""
+
+    def cycle(self, took: timedelta) -> None:
+        """All accounts that were due have been read and written down."""
+
+    def send(self, outcome: str) -> None:
+        """A notice was handed to the other side: "sent", "try_again", "unreachable" …"""
+
+    def dwell(self, took: timedelta) -> None:
+        """A notice was accepted, so long after the reading it rests on."""
+
+
+class Unmetered:
+    """Counts nothing."""
+
+    def reading(self, venue: str, outcome: str) -> None:
+        """Not counted."""
+
+    def cycle(self, took: timedelta) -> None:
+        """Not counted."""
+
+    def send(self, outcome: str) -> None:
+        """Not counted."""
+
+    def dwell(self, took: timedelta) -> None:
+        """Not counted."""
+
+
+OUTCOMES = {"Sent": "sent", "TryAgain": "try_again", "Unreachable": "unreachable", "Moved": "moved"}
+
+
+class MeteredMessenger:
+    """A `Messenger` whose sends are counted."""
+
+    def __init__(self, messenger: Messenger, meter: Meter, *, clock: Callable[[], datetime]) -> None:
+        self._messenger = messenger
+        self._meter = meter
+        self._clock = clock
+
+    async def send(self, notice: Notice, now: datetime) -> Outcome:
+        """Send, and count what became of it."""
+        try:
+            outcome = await self._messenger.send(notice, now)
+        except Exception:
+            self._meter.send("failed")
+            raise
+        self._meter.send(OUTCOMES.get(type(outcome).__name__, type(outcome).__name__.lower()))
+        if isinstance(outcome, Sent):
+            self._meter.dwell(self._clock() - notice.facts.known_at)
+        return outcome

@@ -1,0 +1,101 @@
+-- The audit's questions. Each is asked with `states` in front of it; a row of an answer is a hole.
+-- Times inside JSON documents may lack fractions, so ages are compared in days of julianday, not as text.
+
+-- name: states
+WITH states AS (
+    SELECT s.account_id, s.subject, a.exchange, a.user_id, a.refused,
+        json_extract(s.state, '$.grade') AS grade,
+        json_extract(s.state, '$.announced') AS announced,
+        json_extract(s.state, '$.episode') AS episode,
+        json_extract(s.state, '$.number') AS number,
+        julianday(json_extract(s.state, '$.seen_at')) AS seen_at,
+        julianday(json_extract(s.state, '$.blind_since')) AS blind_since,
+        CASE json_type(s.state, '$.cushion') WHEN 'text' THEN 1e9
+            ELSE json_extract(s.state, '$.cushion') END AS cushion,  -- infinity is stored as a word
+        json_extract(s.mute, '$.grade') AS mute_grade,
+        julianday(json_extract(s.mute, '$.until')) AS mute_until
+    FROM alert_states s JOIN accounts a ON a.id = s.account_id
+)
+
+-- name: untold
+-- A message that gave way to a newer one is no message of the state it belongs to: that state has the newer one.
+SELECT s.account_id, s.exchange, s.subject, 'episode ' || s.episode || ', message ' || s.number AS detail
+FROM states s
+WHERE s.subject <> '' AND max(coalesce(s.announced, 0), s.grade) >= :warning AND s.grade > 0
+AND NOT EXISTS (
+    SELECT 1 FROM notices n
+    WHERE n.account_id = s.account_id AND n.subject = s.subject AND n.episode = s.episode
+    AND n.number = s.number AND n.user_id = s.user_id AND coalesce(n.drop_reason, '') <> 'overtaken'
+)
+
+-- name: overdue
+, waiting AS (
+    SELECT n.*, a.exchange, CASE
+        WHEN json_extract(n.facts, '$.cause') IS NOT NULL
+        THEN max(coalesce(json_extract(n.facts, '$.grade'), 0), :warning)
+        ELSE coalesce(json_extract(n.facts, '$.grade'), 0) END AS grade
+    FROM notices n JOIN accounts a ON a.id = n.account_id WHERE n.status = 'pending'
+)
+SELECT n.account_id, n.exchange, n.subject,
+    'notice ' || n.id || ', ' || CAST(round((julianday(:now) - julianday(n.created_at)) * 86400) AS INTEGER)
+        || ' s old' AS detail,
+    EXISTS (
+        SELECT 1 FROM notices f WHERE f.chat_id = n.chat_id AND f.status = 'pending'
+        AND f.last_error LIKE 'RetryAfter%' AND f.next_attempt_at > :now
+    ) AS flood
+FROM waiting n
+WHERE n.created_at < CASE n.grade WHEN 0 THEN :late0 WHEN 1 THEN :late1 WHEN 2 THEN :late2 WHEN 3 THEN :late3
+    WHEN 4 THEN :late4 ELSE :late5 END
+ORDER BY n.id
+
+-- name: unreminded
+-- The last word counts: a message of the pool, or one of the account while that cannot be read; or the end of a quiet.
+, words AS (
+    SELECT s.*, w.blind_since IS NOT NULL OR s.blind_since IS NOT NULL AS is_blind,
+        (w.mute_until > julianday(:now) AND w.mute_grade >= coalesce(w.grade, 0) AND w.blind_since IS NOT NULL)
+            OR (s.mute_until > julianday(:now) AND s.mute_grade >= s.grade) AS is_quiet,
+        max(
+            coalesce((SELECT max(julianday(n.created_at)) FROM notices n
+                WHERE n.account_id = s.account_id AND n.subject IN ('', s.subject)), 0),
+            coalesce(CASE WHEN s.mute_until <= julianday(:now) THEN s.mute_until END, 0),
+            coalesce(CASE WHEN w.mute_until <= julianday(:now) THEN w.mute_until END, 0)
+        ) AS last_word
+    FROM states s LEFT JOIN states w ON w.account_id = s.account_id AND w.subject = ''
+    WHERE s.subject <> '' AND s.grade >= :critical AND s.refused IS NULL
+)
+SELECT account_id, exchange, subject,
+    'last word ' || CAST((julianday(:now) - last_word) * 1440 AS INTEGER) || ' min ago' AS detail
+FROM words WHERE last_word > 0 AND NOT coalesce(is_quiet, 0) AND (julianday(:now) - last_word) * 86400 > CASE
+    WHEN is_blind THEN :blind_limit WHEN grade = 3 THEN :limit3 WHEN grade = 4 THEN :limit4 ELSE :limit5 END
+UNION ALL
+SELECT s.account_id, s.exchange, '', 'blind, last word ' ||
+    CAST((julianday(:now) - max(julianday(n.created_at))) * 1440 AS INTEGER) || ' min ago'
+FROM states s JOIN notices n ON n.account_id = s.account_id AND n.subject = ''
+WHERE s.subject = '' AND s.blind_since IS NOT NULL AND s.refused IS NULL AND coalesce(s.grade, 0) < :critical
+AND coalesce(s.mute_until, 0) + :calm_limit / 86400.0 < julianday(:now)
+GROUP BY s.account_id HAVING (julianday(:now) - max(julianday(n.created_at))) * 86400 > :calm_limit
+
+-- name: unread
+, watched AS (
+    SELECT a.id AS account_id, a.exchange, s.blind_since, s.cushion,
+        coalesce(julianday(r.taken_at), max(julianday(a.created_at), coalesce(s.seen_at, 0))) AS read_at
+    FROM accounts a LEFT JOIN latest_reports r ON r.account_id = a.id
+    LEFT JOIN states s ON s.account_id = a.id AND s.subject = '' WHERE a.refused IS NULL
+)
+SELECT w.account_id, w.exchange, '' AS subject,
+    'last read ' || CAST(round((julianday(:now) - w.read_at) * 86400) AS INTEGER) || ' s ago' AS detail
+FROM watched w
+WHERE (julianday(:now) - w.read_at) * 86400 >
+    :patience * max(:least, min(1.0, coalesce(w.cushion / :full, 1.0))) + :slack
+AND NOT (w.blind_since IS NOT NULL AND EXISTS (
+    SELECT 1 FROM notices n WHERE n.account_id = w.account_id AND n.subject = ''
+    AND json_extract(n.facts, '$.reason') IN ('went_blind', 'still_blind', 'key_refused')
+    AND julianday(n.created_at) >= w.blind_since - 1e-8
+))
+
+-- name: refused_untold
+SELECT a.id AS account_id, a.exchange, '' AS subject, 'refused since ' || a.refused_at AS detail
+FROM accounts a WHERE a.refused IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM notices n WHERE n.account_id = a.id AND n.subject = '' AND n.user_id = a.user_id
+    AND json_extract(n.facts, '$.reason') = :key_refused AND n.created_at >= a.refused_at
+)

@@ -1,0 +1,28 @@
+"""Operators hear of the audit in their private chat, past the outbox."""
+
+from __future__ import annotations
+
+from marginbot.bot.build import build_bot
+from marginbot.bot.operators import OperatorLine
+from marginbot.domain.holes import Kind, Violation
+from marginbot.flow.audit import report
+from tests.bot.builders import OPERATOR
+from tests.servers.telegram import TOKEN, TelegramServer
+
+HOLES = [
+    Violation(kind=Kind.OVERDUE, about=f"account {number} (okx), <b>isolated", detail="notice 7, 75 s old")
+    for number in range(5)
+]
+
+
+async def test_an_operator_is_told_and_one_who_blocked_the_bot_is_known_not_to_be(tg: TelegramServer) -> None:
+    tg.private(OPERATOR, "/start")
+    async with build_bot(TOKEN, tg.url) as bot:
+        line = OperatorLine(bot)
+        assert await line.tell(OPERATOR, report(HOLES))
+        tg.block(OPERATOR)
+        assert not await line.tell(OPERATOR, report(HOLES))
+    told = next(text for text in tg.texts(OPERATOR) if "overdue" in text)
+    assert "overdue (5)" in told
+    assert "account 0 (okx), <b>isolated: notice 7" in told
+    assert "and 2 more" in told

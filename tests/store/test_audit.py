@@ -1,0 +1,227 @@
+"""The auditor against a real database: each hole is planted by hand, and exactly it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from marginbot.domain.alerting import AlertState, Reason
+from marginbot.domain.errors import Cause
+from marginbot.domain.grading import Grade
+from marginbot.domain.holes import AuditRules, Kind, Violation
+from marginbot.domain.notices import DropReason, NewNotice, Sent, TryAgain
+from marginbot.flow.ports import Account
+from marginbot.store import SqliteStore, StoreFailed
+from marginbot.store.audit import AuditFile, holes
+from tests.store.builders import BOB, MINUTE, NOW, POOL, account_report, add, cycle_record, mute, notice, state
+
+RULES = AuditRules(poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180))
+SECOND = timedelta(seconds=1)
+CALM = AlertState(grade=Grade.OK, seen_at=NOW, cushion=9.0)
+
+
+def found(store: SqliteStore, now: datetime = NOW + SECOND) -> list[Violation]:
+    return holes(store._db.conn, RULES, now)
+
+
+def kinds(store: SqliteStore, now: datetime = NOW + SECOND) -> list[Kind]:
+    return [violation.kind for violation in found(store, now)]
+
+
+def accept(store: SqliteStore, at: datetime = NOW) -> None:
+    for pending in store.pending_notices():
+        store.finish_attempt(pending.id, Sent(pending.id), None, at)
+
+
+def told(store: SqliteStore, label: str = "main") -> Account:
+    """An account with a critical pool, whose owner was told."""
+    account = add(store, label)
+    store.record(cycle_record(account))
+    accept(store)
+    return account
+
+
+def calm(store: SqliteStore, label: str = "calm") -> Account:
+    account = add(store, label, BOB)
+    store.record(cycle_record(account, states={"": CALM, POOL: CALM}, notices=[]))
+    return account
+
+
+def about_blindness(account: Account, reason: Reason = Reason.WENT_BLIND) -> NewNotice:
+    told = notice(account, subject="", episode=0)
+    facts = replace(told.facts, reason=reason, cause=Cause.VENUE_DOWN, grade=Grade.OK, pool=None)
+    return replace(told, facts=facts)
+
+
+def test_a_healthy_busy_database_yields_nothing(store: SqliteStore) -> None:
+    for number in range(5):
+        told(store, f"told-{number}")
+        calm(store, f"calm-{number}")
+    pending = add(store, "pending")
+    store.record(cycle_record(pending))
+    blind = add(store, "blind")
+    unseen = AlertState(
+        grade=Grade.OK, seen_at=NOW - 9 * MINUTE, blind_since=NOW - 9 * MINUTE, blind_spoke_at=NOW, number=1
+    )
+    store.record(cycle_record(blind, report=None, states={"": unseen}, notices=[about_blindness(blind)]))
+    refused = add(store, "refused")
+    news = about_blindness(refused, Reason.KEY_REFUSED)
+    store.record(cycle_record(refused, states={"": unseen}, notices=[news], refused=Cause.KEY_REFUSED))
+    assert found(store) == []
+
+
+def test_an_alert_without_a_message(store: SqliteStore) -> None:
+    account = told(store)
+    calm(store)
+    store._db.conn.execute("DELETE FROM notices")
+    assert found(store) == [
+        Violation(kind=Kind.UNTOLD, about=f"account {account.id} (bybit), {POOL}", detail="episode 1, message 1")
+    ]
+
+
+def test_a_message_of_another_episode_does_not_count(store: SqliteStore) -> None:
+    told(store)
+    store._db.conn.execute("UPDATE notices SET episode = 0")
+    assert kinds(store) == [Kind.UNTOLD]
+
+
+def test_a_message_to_somebody_else_does_not_count(store: SqliteStore) -> None:
+    told(store)
+    store._db.conn.execute("UPDATE notices SET user_id = 4711")
+    assert kinds(store) == [Kind.UNTOLD]
+
+
+def test_a_last_message_that_gave_way_to_none_does_not_count(store: SqliteStore) -> None:
+    account = add(store)
+    store.record(cycle_record(account))
+    [pending] = store.pending_notices()
+    store.drop_notice(pending.id, DropReason.OVERTAKEN, NOW)
+    assert kinds(store) == [Kind.UNTOLD]
+
+
+@pytest.mark.parametrize("reason", [DropReason.UNREACHABLE, DropReason.ACKNOWLEDGED])
+def test_a_message_given_up_for_cause_has_an_outcome(store: SqliteStore, reason: DropReason) -> None:
+    store.record(cycle_record(add(store)))
+    store.drop_notice(store.pending_notices()[0].id, reason, NOW)
+    assert kinds(store) == []
+
+
+@pytest.mark.parametrize(
+    ("grade", "cause", "within"),
+    [
+        pytest.param(Grade.NOTICE, None, 15 * MINUTE, id="notice"),
+        pytest.param(Grade.WARNING, None, 5 * MINUTE, id="warning"),
+        pytest.param(Grade.CRITICAL, None, MINUTE, id="critical"),
+        pytest.param(Grade.DEFICIT, None, MINUTE, id="deficit"),
+        pytest.param(None, None, 15 * MINUTE, id="never judged"),
+        pytest.param(Grade.OK, Cause.VENUE_DOWN, 5 * MINUTE, id="blind"),
+        pytest.param(Grade.CRITICAL, Cause.VENUE_DOWN, MINUTE, id="blind in danger"),
+    ],
+)
+def test_a_message_not_accepted_in_time(
+    store: SqliteStore, grade: Grade | None, cause: Cause | None, within: timedelta
+) -> None:
+    account = add(store)
+    late = notice(account)
+    late = replace(late, facts=replace(late.facts, grade=grade, cause=cause))
+    at = NOW + within
+    fresh = account_report(taken_at=at)
+    store.record(cycle_record(account, notices=[late], states={"": CALM, POOL: CALM}, report=fresh))
+    assert kinds(store, at) == []
+    [violation] = found(store, at + SECOND)
+    assert (violation.kind, violation.detail) == (Kind.OVERDUE, f"notice 1, {within.seconds + 1} s old")
+
+
+def test_a_flood_wait_is_named_as_such(store: SqliteStore) -> None:
+    account = add(store)
+    store.record(cycle_record(account))
+    [pending] = store.pending_notices()
+    asked = TryAgain("RetryAfter: Flood control exceeded. Retry in 300 seconds", timedelta(seconds=300))
+    store.finish_attempt(pending.id, asked, NOW + 5 * MINUTE, NOW)
+    assert kinds(store, NOW + 61 * SECOND) == [Kind.FLOOD_WAIT]
+
+
+@pytest.mark.parametrize(
+    ("grade", "limit"),
+    [
+        pytest.param(Grade.CRITICAL, 20 * MINUTE, id="critical"),
+        pytest.param(Grade.EMERGENCY, 6 * MINUTE, id="emergency"),
+        pytest.param(Grade.DEFICIT, 6 * MINUTE, id="deficit"),
+    ],
+)
+def test_a_standing_alarm_whose_reminders_stopped(store: SqliteStore, grade: Grade, limit: timedelta) -> None:
+    account = add(store)
+    at = NOW + limit
+    states = {"": replace(CALM, seen_at=at), POOL: state(grade)}
+    store.record(cycle_record(account, states=states))
+    accept(store)
+    store.record(cycle_record(account, states=states, report=account_report(taken_at=at), notices=[], at=at))
+    assert kinds(store, at - SECOND) == []
+    assert kinds(store, at + SECOND) == [Kind.UNREMINDED]
+    store.set_mute(account.id, POOL, mute(grade, limit + MINUTE))
+    assert kinds(store, at + SECOND) == [], "acknowledged"
+    assert kinds(store, at + MINUTE + limit - SECOND) == [Kind.UNREAD], "a quiet that ended starts the clock again"
+    store.set_mute(account.id, POOL, mute(Grade.WARNING, limit + MINUTE))
+    assert kinds(store, at + SECOND) == [Kind.UNREMINDED], "acknowledged at a calmer grade"
+
+
+@pytest.mark.parametrize(("cushion", "limit"), [(None, 180), (9.0, 180), (3.0, 90), (0.5, 45), (float("inf"), 180)])
+def test_an_account_that_is_not_read_and_nobody_told(store: SqliteStore, cushion: float | None, limit: int) -> None:
+    account = add(store)
+    watched = replace(CALM, cushion=cushion)
+    store.record(cycle_record(account, states={"": watched, POOL: CALM}, notices=[]))
+    slack = RULES.slack.total_seconds()
+    assert kinds(store, NOW + timedelta(seconds=limit + slack - 1)) == []
+    assert kinds(store, NOW + timedelta(seconds=limit + slack + 1)) == [Kind.UNREAD]
+
+
+def test_blind_in_the_books_but_never_said(store: SqliteStore) -> None:
+    account = calm(store)
+    later = NOW + 9 * MINUTE
+    blind = replace(CALM, blind_since=NOW, blind_spoke_at=later, number=1)
+    store.record(cycle_record(account, report=None, states={"": blind}, notices=[], at=later))
+    assert kinds(store, later) == [Kind.UNREAD]
+    store.record(cycle_record(account, report=None, states={"": blind}, notices=[about_blindness(account)], at=later))
+    assert kinds(store, later) == []
+    accept(store)
+    assert kinds(store, later + 3 * 60 * MINUTE) == [Kind.UNREMINDED], "blind, and silent ever since"
+
+
+def test_an_account_that_was_never_read(store: SqliteStore) -> None:
+    add(store)
+    assert kinds(store, NOW + 4 * MINUTE) == []
+    assert kinds(store, NOW + 5 * MINUTE) == [Kind.UNREAD]
+
+
+def test_a_refused_key_whose_owner_was_not_told(store: SqliteStore) -> None:
+    account = calm(store)
+    refused = cycle_record(account, states={"": CALM, POOL: CALM}, notices=[], refused=Cause.KEY_REFUSED)
+    store.record(refused)
+    assert kinds(store) == [Kind.REFUSED_UNTOLD]
+    store.record(replace(refused, notices=[about_blindness(account, Reason.KEY_REFUSED)]))
+    assert kinds(store) == []
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"no database")
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, damaged])
+def test_a_database_that_cannot_be_read_is_an_error(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    path = tmp_path / "other.db"
+    path.touch()
+    harm(path)
+    with pytest.raises(StoreFailed):
+        AuditFile(path).holes(RULES, NOW)
+
+
+def test_the_file_is_read_beside_the_running_bot_and_never_written(on_disk: SqliteStore, path: Path) -> None:
+    told(on_disk)
+    assert AuditFile(path).holes(RULES, NOW + SECOND) == []
+    on_disk._db.conn.execute("DELETE FROM notices")
+    assert [hole.kind for hole in AuditFile(path).holes(RULES, NOW + SECOND)] == [Kind.UNTOLD]
+    on_disk.record(cycle_record(add(on_disk, "next")))
