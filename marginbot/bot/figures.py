@@ -59,6 +59,8 @@ def move(fraction: float) -> str:
         return "0%"
     if abs(value) < 0.005:
         return "under 0.01%"
+    if abs(value) > 9999:
+        return f"over {'+' if value > 0 else '-'}9999%"
     return f"{value:+.2f}%" if abs(value) < 0.995 else f"{value:+.1f}%"
 
 

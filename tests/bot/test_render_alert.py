@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marginbot.bot import figures as fig
 from marginbot.bot import render_alert
 from marginbot.bot.messenger import letter_of
 from marginbot.bot.render import LIMIT, length, to_plain
@@ -277,3 +278,8 @@ def test_facts_that_cannot_be_shown_are_told_all_the_same() -> None:
     broken = notice(facts(pool=pool(margin_ratio="no number")))
     letter = letter_of(broken, NOW)
     assert letter.html.startswith("🔴 <b>CRITICAL</b> · main · binanceusdm")
+
+
+def test_a_monstrous_room_stays_short() -> None:
+    assert fig.move(1e299) == "over +9999%"
+    assert fig.move(99.99) == "+9999.0%"
