@@ -20,6 +20,7 @@ from marginbot.bot.commands.add import add_in_group, answer
 from marginbot.bot.figures import ago, text
 from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming
 from marginbot.bot.menus import set_operator_menu
+from marginbot.bot.presence import Presence
 from marginbot.bot.presses import Answer, Press, press
 from marginbot.bot.table import BY_NAME, nearest, visible
 from marginbot.bot.voice import Voice
@@ -48,6 +49,7 @@ class Guard:
     def __init__(self, services: Services, voice: Voice) -> None:
         self._services = services
         self._voice = voice
+        self.presence = Presence(services, voice)
 
     async def on_message(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         """A message, an edited one, or a channel's post."""
@@ -58,6 +60,8 @@ class Guard:
             self._services.store.move_chat(message.chat_id, message.moved_to)
             return
         hidden = await self._hide_secret(message)
+        if message.person is not None and message.private:
+            self.presence.greet(message.person)
         reply = await answered(partial(self._reply_to, message, context.bot, hidden is not None))
         if hidden:
             reply = replace(reply, html=f"{hidden}\n\n{reply.html}" if reply.html else hidden)
@@ -121,6 +125,8 @@ class Guard:
         if not command.where.includes(private=call.private):
             return await self._elsewhere(command, call)
         self._admit(command, call, message)
+        if not call.private:
+            await self.presence.check_owners(call.chat_id, call.at)
         return await command.handler(call, self._services)
 
     def _unknown(self, call: Call) -> Reply:
@@ -157,6 +163,8 @@ class Guard:
         if query is None or query.data is None:
             return
         chat_id, pressed = _pressed(query, context.bot, self._services)
+        if pressed.call.private:
+            self.presence.greet(pressed.call.person)
         result = await _decided(pressed, self._services)
         await self._voice.toast(query, result.toast, alert=result.alert)
         if result.html is not None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from telegram import Bot, CallbackQuery
+from telegram import Bot, CallbackQuery, ChatMember, ChatMemberRestricted
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, TelegramError
 
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further attempt
 LONGEST_WAIT = 40.0  # of a flood wait that a reply is still held for
 TOAST_LIMIT = 200
+LOOKUP_SECONDS = 3.0
 INTERRUPTED = (
     "I was stopped before I had finished this. Please send it again in a minute; /accounts shows what is stored."
 )
@@ -44,6 +45,20 @@ class Voice:
         await self._speak(chat_id, reply)
         if reply.then is not None:
             self._start(self._follow(chat_id, reply.then, guarded))
+
+    def tell(self, chat_id: int, html: str) -> None:
+        """Say something that nobody waits for."""
+        self._start(self._speak(chat_id, Reply(html=html)))
+
+    async def has_left(self, chat_id: int, user_id: int) -> bool:
+        """Whether somebody is no longer in a group; where Telegram does not say so at once, they are taken to be."""
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                member = await self._bot.get_chat_member(chat_id, user_id)
+        except (TelegramError, TimeoutError) as error:
+            log.info("whether somebody is in a group is not known: %s", type(error).__name__)
+            return False
+        return not is_present(member)
 
     async def _follow(self, chat_id: int, then: Callable[[], Awaitable[Reply]], guarded: Guarded) -> None:
         following: Callable[[], Awaitable[Reply]] | None = then
@@ -129,6 +144,13 @@ class Voice:
             await query.edit_message_text(html, parse_mode=ParseMode.HTML, reply_markup=keyboard(buttons))
         except TelegramError as error:
             log.info("a message could not be changed: %s", outcome_of(error))
+
+
+def is_present(member: ChatMember) -> bool:
+    """Whether this is somebody in the chat."""
+    if isinstance(member, ChatMemberRestricted):
+        return member.is_member
+    return member.status not in (ChatMember.LEFT, ChatMember.BANNED)
 
 
 def _wait_before_repeat(outcome: Outcome | Refused) -> float:

@@ -130,6 +130,12 @@ class Store(Protocol):
 
     # people
     def remember_person(self, person: Person, chat_id: int, now: datetime) -> None: ...
+    def lost_contact(self, user_id: int, why: str, now: datetime) -> bool:
+        """A person's private chat is closed to the bot: drop what waits for it. False where that was known."""
+
+    def regained_contact(self, user_id: int) -> tuple[datetime, int] | None:
+        """It is open again: since when it was not, and how many notices were dropped; None if nothing was amiss."""
+
     def is_member(self, user_id: int) -> bool: ...
     def create_invite(self, code: str, by: int, now: datetime, expires_at: datetime) -> None: ...
     def redeem_invite(self, code: str, user_id: int, now: datetime) -> None:
@@ -186,6 +192,9 @@ class Store(Protocol):
     # shares
     def share(self, chat_id: int, account_id: int, *, amounts: bool, now: datetime) -> None: ...
     def unshare(self, chat_id: int, account_id: int) -> bool: ...
+    def end_shares(self, chat_id: int, user_id: int | None = None) -> Sequence[Account]:
+        """End all shares with a group, or one owner's; the accounts it no longer sees."""
+
     def shared_with(self, chat_id: int) -> Sequence[tuple[Account, bool]]:
         """Accounts shared with a group, each with whether amounts may be shown."""
 

@@ -138,6 +138,14 @@ class Accounts(Rows):
             gone = conn.execute("DELETE FROM shares WHERE chat_id = ? AND account_id = ?", (chat_id, account_id))
             return gone.rowcount > 0
 
+    def end_shares(self, chat_id: int, user_id: int | None = None) -> Sequence[Account]:
+        """End all shares with a group, or one owner's; the accounts it no longer sees."""
+        with self._writing() as conn:
+            seen = [account for account, _ in self.shared_with(chat_id) if user_id in (None, account.user_id)]
+            for account in seen:
+                conn.execute("DELETE FROM shares WHERE chat_id = ? AND account_id = ?", (chat_id, account.id))
+            return seen
+
     def shared_with(self, chat_id: int) -> Sequence[tuple[Account, bool]]:
         """Accounts shared with a group, each with whether amounts may be shown."""
         rows = self._all(

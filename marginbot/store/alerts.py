@@ -11,11 +11,12 @@ from datetime import datetime
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import NewNotice
+from marginbot.domain.notices import DropReason, NewNotice
 from marginbot.domain.report import AccountReport
 from marginbot.flow.ports import Account, CycleRecord, Standing
 from marginbot.store.codec import FACTS, MUTE, REPORT, STATE, text_of
 from marginbot.store.database import StoreFailed
+from marginbot.store.people import is_closed
 from marginbot.store.readings import write_readings
 from marginbot.store.rows import Row, Rows
 
@@ -154,6 +155,11 @@ def _write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> 
             notice.subject,
             notice.episode,
             notice.number,
+        )
+    elif is_closed(conn, notice.chat_id, at):
+        conn.execute(
+            "UPDATE notices SET status = 'dropped', drop_reason = ?, dropped_at = ? WHERE id = ?",
+            (DropReason.UNREACHABLE, text_of(at), added.lastrowid),
         )
 
 

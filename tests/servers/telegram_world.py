@@ -182,6 +182,31 @@ class World:
             self._person(self.chat(chat_id), user_id)
             self.chats[chat_id].members[user_id] = status
 
+    def leave(self, chat_id: int, user_id: int, *, told: bool = True) -> None:
+        """Somebody leaves a group; `told`: with the service message that bots hear of it."""
+        with self.lock:
+            chat = self.chat(chat_id)
+            person = self._person(chat, user_id)
+            chat.members[user_id] = "left"
+            if told:
+                service = self.add_message(chat, person, "", kind="service")
+                self.push("message", message_as_api(service, chat) | {"left_chat_member": person.as_api()})
+
+    def change_member(self, chat_id: int, user_id: int, status: Status) -> None:
+        """Somebody's place in a group changes: what chat_member reports to an administrator."""
+        with self.lock:
+            chat = self.chat(chat_id)
+            person = self._person(chat, user_id)
+            before, chat.members[user_id] = chat.members[user_id], status
+            change: Json = {
+                "chat": chat.as_api(),
+                "from": person.as_api(),
+                "date": int(time.time()),
+                "old_chat_member": member_as_api(person, before),
+                "new_chat_member": member_as_api(person, status),
+            }
+            self.push("chat_member", change)
+
     def migrate(self, chat_id: int, new_chat_id: int) -> None:
         """A group becomes a supergroup: both service messages, and the old id is refused from now on."""
         with self.lock:
