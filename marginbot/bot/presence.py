@@ -15,7 +15,7 @@ from marginbot.bot import render_status
 from marginbot.bot.calls import Services
 from marginbot.bot.figures import ago, clock, text
 from marginbot.bot.render_status import View
-from marginbot.bot.voice import Voice, is_present
+from marginbot.bot.voice import Voice, is_present, labels_by_chat
 from marginbot.flow.ports import Account, Person
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Presence:
         self._tell_owners(self._store.end_shares(chat_id, user_id), "You are no longer in the group", title)
 
     def _tell_owners(self, accounts: Iterable[Account], what: str, title: str | None) -> None:
-        for account in accounts:
-            log.info("account %s is no longer shared with a group", account.id)
-            name = f" “{text(title, 60)}”" if title else ""
-            self._voice.tell(account.chat_id, f"👥 {what}{name}: it no longer sees <b>{text(account.label, 24)}</b>.")
+        name = f" “{text(title, 60)}”" if title else ""
+        for chat_id, labels in labels_by_chat(accounts).items():
+            log.info("accounts of chat %s are no longer shared with a group", chat_id)
+            self._voice.tell(chat_id, f"👥 {what}{name}: it no longer sees <b>{labels}</b>.")

@@ -151,6 +151,9 @@ class Store(Protocol):
     def account(self, user_id: int, label: str) -> Account:
         """`NoSuchAccount` unless the user owns that label (case-insensitive)."""
 
+    def account_by_id(self, account_id: int) -> Account:
+        """For the bot's own use, whoever owns it; `NoSuchAccount` when it was removed."""
+
     def active_accounts(self) -> Sequence[Account]:
         """All accounts that are polled: not refused."""
 
@@ -213,8 +216,8 @@ class Store(Protocol):
         """The notice that a message in a chat carried, for replies and buttons."""
 
     def notice(self, notice_id: int) -> Notice | None: ...
-    def move_chat(self, old: int, new: int) -> None:
-        """A group became a supergroup: rewrite its id everywhere in one transaction."""
+    def move_chat(self, old: int, new: int) -> Sequence[int]:
+        """A group became a supergroup: rewrite its id everywhere in one transaction; ids of the accounts it sees."""
 
     # meta
     def get_meta(self, name: str) -> str | None: ...

@@ -52,6 +52,10 @@ class Accounts(Rows):
             raise NoSuchAccount("no account of that label", advice=self._which_account(user_id, label))
         return _account(row)
 
+    def account_by_id(self, account_id: int) -> Account:
+        """For the bot's own use, whoever owns it; `NoSuchAccount` when it was removed."""
+        return self._by_id(account_id)
+
     def active_accounts(self) -> Sequence[Account]:
         """All accounts that are polled (not refused), the most overdue first."""
         rows = self._all(_ACCOUNT + "WHERE a.refused IS NULL ORDER BY a.next_due_at, a.id")

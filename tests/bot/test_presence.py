@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from marginbot.bot.build import TelegramSide
-from marginbot.domain.notices import Unreachable
+from marginbot.domain.notices import Sent, Unreachable
 from marginbot.flow.ports import Account, CycleRecord
 from tests.bot.alerts import CRITICAL, alerted
 from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, OPERATOR, facts, notice, pool, report
@@ -106,6 +106,10 @@ async def test_one_refused_message_silences_nobody_and_a_closed_chat_is_tried_no
     assert status_of(desk, tried)[0] == "pending"
     desk.store.begin_attempt(tried, desk.clock())
     assert status_of(desk, news(desk, account, 6))[0] == "dropped"
+    desk.store.finish_attempt(tried, Sent(99), None, desk.clock())
+    refused = news(desk, account, 7)
+    desk.store.finish_attempt(refused, Unreachable("Bad Request: chat not found"), None, desk.clock())
+    assert status_of(desk, news(desk, account, 8))[0] == "pending", "the old word no longer counts"
 
 
 async def test_a_stranger_who_blocks_or_unblocks_changes_and_hears_nothing(

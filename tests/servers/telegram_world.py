@@ -102,14 +102,16 @@ class World:
         reply_to: int | None = None,
         chat_type: ChatType | None = None,
         age: float = 0,
+        thread_id: int | None = None,
     ) -> int:
-        """Somebody writes into a chat, `age` seconds ago; the id of the message."""
+        """Somebody writes into a chat (a forum's topic), `age` seconds ago; the id of the message."""
         with self.lock:
             chat = self.chat(chat_id, chat_type)
             if chat.type == "private" and chat.members[self.bot.id] == "kicked":
                 self.unblock(user_id)
             message = self.add_message(chat, self._person(chat, user_id), text, reply_to=reply_to)
             message.date -= int(age)
+            message.thread_id = thread_id
             if self._is_heard(chat, message):
                 self.push("message", message_as_api(message, chat))
             return message.message_id
