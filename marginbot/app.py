@@ -243,6 +243,7 @@ class Bot:
             accounts_refused=sum(account.refused is not None for account in accounts),
             accounts_blind=sum(is_blind(standing) for standing in standings),
             notices_pending=len(self._store.pending_notices()),
+            telegram_trouble=self._telegram.health.trouble,
         )
 
     def _health_text(self) -> str:
@@ -251,6 +252,7 @@ class Bot:
             f"marginbot {vitals.version}, up {_words(vitals.uptime)}",
             f"last complete cycle: {_ago(vitals.cycle_age)}",
             f"Telegram answered: {_ago(vitals.telegram_age)}",
+            *([f"trouble with Telegram: {vitals.telegram_trouble}"] if vitals.telegram_trouble else []),
             f"accounts: {vitals.accounts} watched, {vitals.accounts_blind} blind, {vitals.accounts_refused} refused",
             f"notices waiting: {vitals.notices_pending}",
         ]

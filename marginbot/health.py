@@ -27,6 +27,7 @@ class Vitals:
     accounts_refused: int
     accounts_blind: int
     notices_pending: int
+    telegram_trouble: str = ""  # why updates cannot be fetched; empty: they can
 
     @property
     def telegram_ok(self) -> bool:
@@ -54,7 +55,11 @@ def as_json(vitals: Vitals) -> dict[str, object]:
         "status": "ok" if vitals.healthy else "unhealthy",
         "version": vitals.version,
         "uptime_seconds": _seconds(vitals.uptime),
-        "telegram": {"ok": vitals.telegram_ok, "answered_seconds_ago": _seconds(vitals.telegram_age)},
+        "telegram": {
+            "ok": vitals.telegram_ok,
+            "answered_seconds_ago": _seconds(vitals.telegram_age),
+            "trouble": vitals.telegram_trouble,
+        },
         "cycle": {"ok": vitals.cycle_ok, "completed_seconds_ago": _seconds(vitals.cycle_age)},
         "accounts": {
             "watched": vitals.accounts,

@@ -233,11 +233,16 @@ class Methods:
         return self._world.bot.as_api() | abilities | {"supports_inline_queries": False}
 
     def _get_webhook(self, _: Json) -> Json:
-        return {"url": "", "has_custom_certificate": False, "pending_update_count": self._world.pending}
+        return {
+            "url": self._world.webhook,
+            "has_custom_certificate": False,
+            "pending_update_count": self._world.pending,
+        }
 
     def _delete_webhook(self, params: Json) -> bool:
         if params.get("drop_pending_updates"):
             self._world.drop_updates()
+        self._world.webhook = ""
         return True
 
     def _set_commands(self, params: Json) -> bool:

@@ -58,6 +58,7 @@ class World:
         self.faults = Faults()
         self.throttle = Throttle()
         self.limits = False
+        self.webhook = ""  # set: getUpdates is refused until deleteWebhook
         self.open_to_strangers = True
         self.privacy = True
         self.chats: dict[int, Chat] = {}
