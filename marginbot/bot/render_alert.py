@@ -63,7 +63,7 @@ def short(notice: Notice) -> str:
     first = to_plain(alert(notice, notice.created_at).split("\n", 1)[0])
     if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\nSend /status for more."
-    figures = f"{fig.room(facts.pool, facts.warnings)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
+    figures = f"{fig.room(facts.pool)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
     return f"{first}\n{to_plain(figures)}\nSend /status for more."
 
 
@@ -115,7 +115,7 @@ def _body(facts: Facts) -> list[str]:
     if pool is None:
         return ["", "No position is left.", f"Read {fig.clock(facts.at)}"]
     return [
-        *_distance(pool, facts.warnings),
+        *_distance(pool),
         "",
         *_figures(pool),
         *_remedy(pool, len(facts.positions)),
@@ -126,7 +126,7 @@ def _body(facts: Facts) -> list[str]:
     ]
 
 
-def _distance(pool: PoolReport, notes: Sequence[str]) -> list[str]:
+def _distance(pool: PoolReport) -> list[str]:
     """How far the market is from the trigger: what a trader asks first."""
     if pool.state is PoolState.DEFICIT:
         return [
@@ -137,8 +137,7 @@ def _distance(pool: PoolReport, notes: Sequence[str]) -> list[str]:
     if pool.state is PoolState.FLAT:
         return ["No position is left in this pool."]
     if pool.room is None:
-        known = fig.room_is_known(pool, notes)
-        return ["By itself, no price move can breach it." if known else "Room to liquidation: not known."]
+        return ["By itself, no price move can breach it." if pool.room_known else "Room to liquidation: not known."]
     if pool.room == 0:
         return ["<b>No room left</b>: at or past liquidation."]
     away = f"<b>{quiet(fig.underlying(pool.scenario))} {fig.move(pool.room)}</b> to liquidation"

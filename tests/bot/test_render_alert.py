@@ -90,7 +90,13 @@ MESSAGES: dict[str, Notice] = {
     "worsened_room_not_known": notice(
         facts(
             pool=pool(
-                room=None, scenario=None, cushion=None, decided_by=DecidedBy.RATIO, top_up=None, close_share=Decimal(1)
+                room=None,
+                room_known=False,
+                scenario=None,
+                cushion=None,
+                decided_by=DecidedBy.RATIO,
+                top_up=None,
+                close_share=Decimal(1),
             ),
             warnings=("cross:USDT: size of BTC/USDT:USDT unknown, room cannot be computed",),
         )
