@@ -191,17 +191,22 @@ def _notes(notes: Sequence[str]) -> list[str]:
 def _left_with_nothing(facts: Facts) -> bool:
     """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
     gone = facts.pool is None or facts.pool.state is PoolState.FLAT
-    was_bad = facts.previous is not None and facts.previous >= Grade.WARNING
-    return gone and was_bad and facts.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
+    return gone and _worst(facts) >= Grade.WARNING and facts.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
+
+
+def _worst(facts: Facts) -> Grade:
+    """The worst that the episode saw before this."""
+    return max(facts.episode_worst or Grade.OK, facts.previous or Grade.OK)
 
 
 def _gone(facts: Facts) -> list[str]:
+    at_worst = "" if _worst(facts) == facts.previous else f", at worst {fig.word(_worst(facts))}"
     equity = []
     if facts.pool is not None and facts.pool.equity is not None:
         equity = [f"Equity now {quiet(fig.money(facts.pool.equity, facts.pool.currency))}"]
     return [
         _headline("❗", "NO POSITION LEFT", facts),
-        f"It was {fig.word(facts.previous)}. Now no position is left:",
+        f"It was {fig.word(facts.previous)}{at_worst}. Now no position is left:",
         "closed or liquidated.",
         "<b>If you did not close it yourself,</b>",
         "<b>check the exchange.</b>",

@@ -40,6 +40,7 @@ class Facts:
     blind_since: datetime | None = None
     last_cushion: float | None = None
     warnings: tuple[str, ...] = ()
+    episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -280,6 +280,7 @@ def _facts(
         blind_since=_unwatched_since(decision, before),
         last_cushion=before.cushion,
         warnings=report.warnings if report else (),
+        episode_worst=None if before.grade is None else before.worst,
     )
 
 

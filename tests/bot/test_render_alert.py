@@ -289,3 +289,14 @@ def test_facts_that_cannot_be_shown_are_told_all_the_same() -> None:
 def test_a_monstrous_room_stays_short() -> None:
     assert fig.move(1e299) == "over +9999%"
     assert fig.move(99.99) == "+9999.0%"
+
+
+def test_a_position_that_eased_and_then_went_is_told_as_serious() -> None:
+    gone = notice(
+        facts(reason=Reason.RECOVERED, grade=Grade.OK, previous=Grade.NOTICE, episode_worst=Grade.CRITICAL, pool=None)
+    )
+    html = render_alert.alert(gone, NOW)
+    assert html.startswith("❗ <b>NO POSITION LEFT</b>")
+    assert "It was notice, at worst critical." in html
+    calm = replace(gone, facts=replace(gone.facts, episode_worst=Grade.NOTICE))
+    assert render_alert.alert(calm, NOW).startswith("✅ <b>RECOVERED</b>")

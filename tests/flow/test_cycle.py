@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from marginbot.domain.alerting import Mute, MuteKind
+from marginbot.domain.alerting import Mute, MuteKind, Reason
 from marginbot.domain.errors import Banned, KeyRefused, RateLimited, VenueDown
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import Side
@@ -168,3 +168,20 @@ async def test_a_venue_that_asks_for_less_gets_less(world: World, error: Excepti
     await world.after(5.1)
     due = world.store.account(11, "main").next_due_at
     assert due == world.clock.now + timedelta(seconds=seconds)
+
+
+async def test_critical_then_notice_then_gone_is_told_as_serious(world: World) -> None:
+    account = world.register(ALICE, "main", long_at(91.9))
+    await world.after(0)
+    world.reader.accounts["11-main"] = long_at(95.2)
+    await world.after(30)
+    assert world.store.told(account)[-1] == "cross:USDT eased NOTICE"
+    world.reader.accounts["11-main"] = snapshot()
+    await world.after(30)
+    last = world.store.notices[-1]
+    assert (last.facts.reason, last.facts.previous, last.facts.episode_worst) == (
+        Reason.RECOVERED,
+        Grade.NOTICE,
+        Grade.CRITICAL,
+    )
+    assert last.sound
