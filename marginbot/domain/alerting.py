@@ -199,6 +199,7 @@ def watch(state: AlertState, observation: Observation, *, policy: Policy, now: d
         blind_cause=None,
         blind_spoke_at=None,
         number=state.number + was_blind,
+        mute=None,  # an account is quieted only for not being readable
     )
     if was_blind:
         return Decision(current, Reason.SIGHT_BACK, speak=True, sound=observation.grade >= Grade.CRITICAL)

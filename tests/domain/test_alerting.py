@@ -259,3 +259,9 @@ def test_what_was_serious_and_is_gone_is_told_with_sound_though_it_had_eased(wor
     eased = AlertState(grade=NOTICE, announced=NOTICE, episode=1, number=3, episode_worst=worst, seen_at=T0)
     decision = step(eased, Seen(OK, is_gone=True), policy=POLICY, now=T0)
     assert (decision.reason, decision.speak, decision.sound) == (Reason.RECOVERED, True, sound)
+
+
+def test_an_account_s_mute_ends_with_its_blindness() -> None:
+    quieted = blind(OK, mute=muted(OK))
+    assert watch(quieted, DOWN, policy=POLICY, now=T0).state.mute == quieted.mute
+    assert watch(quieted, Seen(OK), policy=POLICY, now=T0).state.mute is None
