@@ -19,6 +19,7 @@ from marginbot.domain.report import PoolReport
 LATE_AFTER = timedelta(seconds=30)
 MOST_POSITIONS = 5
 MOST_NOTES = 3
+MOST_OTHERS = 20  # all that a person can have
 BUDGET = LIMIT - 300  # leaves room for "Acknowledged by …"
 
 BACK_AT_NOTICE = "back at notice"
@@ -100,7 +101,8 @@ def _story(facts: Facts) -> list[str]:
     was = fig.word(facts.previous)
     if facts.reason is Reason.SIGHT_BACK:
         blind = "" if facts.blind_since is None else f" after {fig.ago(facts.at - facts.blind_since)} blind"
-        return [f"👁 I can read it again{blind}.", f"Before that: {was}."]
+        rest = _others(facts, "I ask for these again too, and write if one stays unreadable or is worse:")
+        return [f"👁 I can read it again{blind}.", f"Before that: {was}.", *rest]
     if facts.reason is Reason.FIRST_SIGHT:
         return ["Found like this at the first reading."]
     if facts.reason is Reason.EASED:
@@ -231,10 +233,22 @@ def _blind(notice: Notice) -> list[str]:
         f"<b>{cause}</b>.",
         *([since] if since else []),
         last,
+        *_others(facts, "Nor can I read your other accounts there:"),
         "",
         *_advice(facts),
         *_notes(facts.warnings),
     ]
+
+
+def _others(facts: Facts, introduced: str) -> list[str]:
+    """The accounts that one message stands for, as last known."""
+    if not facts.others:
+        return []
+    lines = [introduced]
+    for other in facts.others[:MOST_OTHERS]:
+        cushion = "" if other.cushion is None else f", cushion {fig.multiple(other.cushion)}"
+        lines.append(f"· <b>{quiet(other.label, 24)}</b>: last known {fig.word(other.grade)}{cushion}")
+    return lines
 
 
 def _advice(facts: Facts) -> list[str]:

@@ -23,6 +23,16 @@ LONGEST_RETRY = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """Another account that is not read either, as last known."""
+
+    account_id: int
+    label: str
+    grade: Grade | None
+    cushion: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that a message says, as it was when it was decided."""
 
@@ -40,6 +50,7 @@ class Facts:
     blind_since: datetime | None = None
     last_cushion: float | None = None
     warnings: tuple[str, ...] = ()
+    others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
 
 
@@ -55,6 +66,7 @@ class NewNotice:
     chat_id: int
     sound: bool
     facts: Facts
+    dropped: DropReason | None = None  # set: recorded, but not to be sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,7 @@ class DropReason(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     UNREACHABLE = "unreachable"
     ACCOUNT_REMOVED = "account_removed"
+    VENUE_OUTAGE_TOLD = "venue_outage_told"
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,9 @@ class Store(Protocol):
     def pending_notices(self) -> Sequence[Notice]:
         """All notices that are neither sent nor dropped and are due or not, oldest first."""
 
+    def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
+        """Notices about accounts as a whole (not a pool) written since, without those given up."""
+
     def begin_attempt(self, notice_id: int, now: datetime) -> None:
         """Written before the request leaves, so that a repeat after a crash can be marked as one."""
 

@@ -159,10 +159,10 @@ def _write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> 
             notice.episode,
             notice.number,
         )
-    elif is_closed(conn, notice.chat_id, at):
+    elif reason := notice.dropped or (DropReason.UNREACHABLE if is_closed(conn, notice.chat_id, at) else None):
         conn.execute(
             "UPDATE notices SET status = 'dropped', drop_reason = ?, dropped_at = ? WHERE id = ?",
-            (DropReason.UNREACHABLE, text_of(at), added.lastrowid),
+            (reason, text_of(at), added.lastrowid),
         )
 
 

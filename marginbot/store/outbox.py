@@ -28,6 +28,11 @@ class Outbox(Rows):
         """All notices that are neither sent nor dropped and are due or not, oldest first."""
         return _readable(self._all(_NOTICE + "WHERE status = 'pending' ORDER BY id"))
 
+    def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
+        """Notices about accounts as a whole (not a pool) written since, without those given up."""
+        where = "WHERE account_id = ? AND subject = '' AND created_at >= ? AND status <> 'dropped' ORDER BY id"
+        return [n for number in account_ids for n in _readable(self._all(_NOTICE + where, number, text_of(since)))]
+
     def begin_attempt(self, notice_id: int, now: datetime) -> None:
         """Written before the request leaves, so that a repeat after a crash can be marked as one."""
         with self._writing() as conn:
