@@ -37,6 +37,11 @@ CAUSES = {
     Cause.POOL_UNKNOWN: "its margin requirement is not known",
     Cause.OUR_FAULT: "a fault of mine",
 }
+CHECK = "Check it at the exchange itself."
+# Where no reading failed, and so no error brought its own advice.
+ADVICE = {
+    Cause.POOL_UNKNOWN: f"The exchange does not say what margin it requires, so I cannot judge it. {CHECK}",
+}
 LADDERS = {
     DecidedBy.RATIO: "Decided by the ratio ladder",
     DecidedBy.CUSHION: "Decided by the cushion ladder",
@@ -252,7 +257,7 @@ def _others(facts: Facts, introduced: str) -> list[str]:
 
 
 def _advice(facts: Facts) -> list[str]:
-    given = [quiet(facts.advice, 500)] if facts.advice else ["Check it at the exchange itself."]
+    given = [quiet(facts.advice, 500) if facts.advice else ADVICE.get(facts.cause or Cause.OUR_FAULT, CHECK)]
     if facts.reason is Reason.KEY_REFUSED:
         given.append(
             "I have stopped asking. When it is mended press Retry, or send /add with this label and a new key."

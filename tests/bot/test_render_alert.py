@@ -16,7 +16,7 @@ from marginbot.bot import render_alert
 from marginbot.bot.messenger import letter_of
 from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.domain.alerting import Reason
-from marginbot.domain.errors import Cause, KeyRefused, VenueDown
+from marginbot.domain.errors import Cause, KeyRefused, ReadingError, VenueDown
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.notices import Facts, Notice
 from tests.bot.builders import CALM, FLAT, GONE_EQUITY, NOW, UNKNOWN, facts, notice, pool
@@ -300,3 +300,15 @@ def test_a_position_that_eased_and_then_went_is_told_as_serious() -> None:
     assert "It was notice, at worst critical." in html
     calm = replace(gone, facts=replace(gone.facts, episode_worst=Grade.NOTICE))
     assert render_alert.alert(calm, NOW).startswith("✅ <b>RECOVERED</b>")
+
+
+@pytest.mark.parametrize("error", [*ReadingError.__subclasses__()], ids=lambda error: error.__name__)
+def test_failure_19_every_cause_of_blindness_is_named_with_what_to_do(error: type[ReadingError]) -> None:
+    about = facts(reason=Reason.WENT_BLIND, cause=error.cause, advice=error.advice, pool=None)
+    shown = render_alert.alert(notice(about, subject=""), NOW)
+    assert render_alert.CAUSES[error.cause] in shown
+    assert "at the exchange" in shown or (error.cause is Cause.KEY_REFUSED and "IP list" in shown)
+
+
+def test_every_cause_has_words() -> None:
+    assert set(render_alert.CAUSES) == set(Cause)
