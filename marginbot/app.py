@@ -300,6 +300,7 @@ class Bot:
             reading_ages=oldest_by_venue(standings, now),
             audit=verdict,
             audit_age=None if verdict.checked_at is None else now - verdict.checked_at,
+            telegram_trouble=self._telegram.health.trouble,
         )
 
     def _health_text(self) -> str:
@@ -308,6 +309,7 @@ class Bot:
             f"marginbot {vitals.version}, up {_words(vitals.uptime)}",
             f"last complete cycle: {_ago(vitals.cycle_age)}",
             f"Telegram answered: {_ago(vitals.telegram_age)}",
+            *([f"trouble with Telegram: {vitals.telegram_trouble}"] if vitals.telegram_trouble else []),
             f"accounts: {vitals.accounts} watched, {vitals.accounts_blind} blind, {vitals.accounts_refused} refused",
             f"notices waiting: {vitals.notices_pending}",
             f"audit, {_ago(vitals.audit_age)}: {'nothing found' if vitals.audit.ok else 'see below'}",

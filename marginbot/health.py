@@ -30,6 +30,7 @@ class Vitals:
     reading_ages: Mapping[str, timedelta]  # by venue: of the account that was read longest ago
     audit: Verdict
     audit_age: timedelta | None  # since the last audit
+    telegram_trouble: str = ""  # why updates cannot be fetched; empty: they can
 
     @property
     def telegram_ok(self) -> bool:
@@ -58,7 +59,11 @@ def as_json(vitals: Vitals) -> dict[str, object]:
         "status": "ok" if vitals.healthy else "unhealthy",
         "version": vitals.version,
         "uptime_seconds": seconds(vitals.uptime),
-        "telegram": {"ok": vitals.telegram_ok, "answered_seconds_ago": seconds(vitals.telegram_age)},
+        "telegram": {
+            "ok": vitals.telegram_ok,
+            "answered_seconds_ago": seconds(vitals.telegram_age),
+            "trouble": vitals.telegram_trouble,
+        },
         "cycle": {"ok": vitals.cycle_ok, "completed_seconds_ago": seconds(vitals.cycle_age)},
         "accounts": {
             "watched": vitals.accounts,

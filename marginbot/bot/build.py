@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import Application, CallbackQueryHandler, ExtBot, MessageHandler, filters
+from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, ExtBot, MessageHandler, filters
 from telegram.request import HTTPXRequest
 
 from marginbot.bot.calls import Services
@@ -131,7 +131,9 @@ def build_telegram(token: str, api_url: str | None, services: Services, *, poll:
 def build_application(bot: ExtBot[None], guard: Guard) -> App:
     """The library's dispatcher: chats side by side, each chat in order, everything through the guard."""
     application: App = Application.builder().bot(bot).updater(None).concurrent_updates(Turns()).build()
+    application.add_handler(MessageHandler(filters.StatusUpdate.LEFT_CHAT_MEMBER, guard.presence.on_left))
     application.add_handler(MessageHandler(filters.ALL, guard.on_message))
+    application.add_handler(ChatMemberHandler(guard.presence.on_change, ChatMemberHandler.ANY_CHAT_MEMBER))
     application.add_handler(CallbackQueryHandler(guard.on_press))
     application.add_error_handler(guard.on_error)
     return application

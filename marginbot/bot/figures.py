@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -59,6 +58,8 @@ def move(fraction: float) -> str:
         return "0%"
     if abs(value) < 0.005:
         return "under 0.01%"
+    if abs(value) > 9999:
+        return f"over {'+' if value > 0 else '-'}9999%"
     return f"{value:+.2f}%" if abs(value) < 0.995 else f"{value:+.1f}%"
 
 
@@ -105,23 +106,17 @@ def underlying(scenario: str | None) -> str:
     return "whole market" if scenario == MARKET else text(scenario or "price", 20)
 
 
-def room(pool: PoolReport, notes: Sequence[str]) -> str:
+def room(pool: PoolReport) -> str:
     """`BTC -4.2%`, or in words why there is no such figure."""
     if pool.state is PoolState.FLAT:
         return "no position"
     if pool.state is PoolState.DEFICIT:
         return "none left"
+    if pool.state is PoolState.UNKNOWN:
+        return NOT_KNOWN
     if pool.room is not None:
         return f"{underlying(pool.scenario)} {move(pool.room)}" if pool.room else "none left"
-    return NO_BREACH if room_is_known(pool, notes) else NOT_KNOWN
-
-
-def room_is_known(pool: PoolReport, notes: Sequence[str]) -> bool:
-    """False where a missing room means that it could not be computed, rather than that nothing can breach."""
-    if pool.state is PoolState.UNKNOWN:
-        return False
-    unknown = any(note.startswith(f"{pool.name}: ") and "room cannot be computed" in note for note in notes)
-    return pool.room is not None or not unknown
+    return NO_BREACH if pool.room_known else NOT_KNOWN
 
 
 def ratio_of(pool: PoolReport) -> str:

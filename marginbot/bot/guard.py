@@ -18,11 +18,12 @@ from telegram.ext import ContextTypes
 from marginbot.bot.calls import SILENCE, Button, Call, Command, Reply, Services, Where
 from marginbot.bot.commands.add import add_in_group, answer
 from marginbot.bot.figures import ago, text
-from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming
+from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming, thread_of
 from marginbot.bot.menus import set_operator_menu
+from marginbot.bot.presence import Presence
 from marginbot.bot.presses import Answer, Press, press
 from marginbot.bot.table import BY_NAME, nearest, visible
-from marginbot.bot.voice import Voice
+from marginbot.bot.voice import Place, Voice
 from marginbot.domain.errors import GroupOnly, MarginbotError, RequestError
 from marginbot.flow.ports import Person
 from marginbot.logs import redact
@@ -48,20 +49,23 @@ class Guard:
     def __init__(self, services: Services, voice: Voice) -> None:
         self._services = services
         self._voice = voice
+        self.presence = Presence(services, voice)
 
     async def on_message(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
         """A message, an edited one, or a channel's post."""
         message = incoming(update)
         if message is None:
             return
-        if message.moved_to is not None:
-            self._services.store.move_chat(message.chat_id, message.moved_to)
+        if message.moved is not None:
+            self._voice.follow(*message.moved)
             return
         hidden = await self._hide_secret(message)
+        if message.person is not None and message.private:
+            self.presence.greet(message.person)
         reply = await answered(partial(self._reply_to, message, context.bot, hidden is not None))
         if hidden:
             reply = replace(reply, html=f"{hidden}\n\n{reply.html}" if reply.html else hidden)
-        await self._voice.say(message.chat_id, reply, answered)
+        await self._voice.say(Place(message.chat_id, message.thread_id), reply, answered)
 
     async def _hide_secret(self, message: Incoming) -> str | None:
         """Delete what may hold a secret before anything else is done; what to tell about it, None if there is none."""
@@ -121,6 +125,8 @@ class Guard:
         if not command.where.includes(private=call.private):
             return await self._elsewhere(command, call)
         self._admit(command, call, message)
+        if not call.private:
+            await self.presence.check_owners(call.chat_id, call.at)
         return await command.handler(call, self._services)
 
     def _unknown(self, call: Call) -> Reply:
@@ -156,12 +162,14 @@ class Guard:
         query = update.callback_query
         if query is None or query.data is None:
             return
-        chat_id, pressed = _pressed(query, context.bot, self._services)
+        place, pressed = _pressed(query, context.bot, self._services)
+        if pressed.call.private:
+            self.presence.greet(pressed.call.person)
         result = await _decided(pressed, self._services)
         await self._voice.toast(query, result.toast, alert=result.alert)
         if result.html is not None:
             await self._voice.change(query, result.html, result.buttons)
-        await self._voice.say(chat_id, result.reply, answered)
+        await self._voice.say(place, result.reply, answered)
 
     async def on_error(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
         """What nothing else caught; the update itself is not logged."""
@@ -174,7 +182,7 @@ def _secret_words(words: str, *, guided: bool) -> list[str]:
     return parts if guided else [w for at, w in enumerate(parts) if at > 2 or len(w) > 24 or "://" in w]
 
 
-def _pressed(query: CallbackQuery, bot: Bot, services: Services) -> tuple[int, Press]:
+def _pressed(query: CallbackQuery, bot: Bot, services: Services) -> tuple[Place, Press]:
     message = query.message
     person = Person(query.from_user.id, query.from_user.full_name)
     chat_id = message.chat.id if message else person.user_id
@@ -186,7 +194,8 @@ def _pressed(query: CallbackQuery, bot: Bot, services: Services) -> tuple[int, P
         bot_name=bot.username,
     )
     html = message.text_html if isinstance(message, Message) and message.text else ""
-    return chat_id, Press(call=call, data=query.data or "", html=html)
+    place = Place(chat_id, thread_of(message) if isinstance(message, Message) else None)
+    return place, Press(call=call, data=query.data or "", html=html)
 
 
 async def _decided(pressed: Press, services: Services) -> Answer:

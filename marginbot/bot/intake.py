@@ -33,7 +33,8 @@ class Incoming:
     person: Person | None  # None: somebody who cannot be told from others
     sent_at: datetime
     replied_to: int | None = None
-    moved_to: int | None = None  # the group became this supergroup
+    thread_id: int | None = None  # the topic of a forum
+    moved: tuple[int, int] | None = None  # the group of the first id became the supergroup of the second
 
 
 def incoming(update: Update) -> Incoming | None:
@@ -43,12 +44,25 @@ def incoming(update: Update) -> Incoming | None:
         return None
     user = message.from_user
     if user is not None and user.is_bot and message.sender_chat is None and user.id != ANONYMOUS_ADMIN:
-        moved = message.migrate_to_chat_id
-        return _incoming(message, update, moved_to=moved) if moved else None
-    return _incoming(message, update, moved_to=message.migrate_to_chat_id)
+        return _incoming(message, update) if _moved(message) else None
+    return _incoming(message, update)
 
 
-def _incoming(message: Message, update: Update, *, moved_to: int | None) -> Incoming:
+def _moved(message: Message) -> tuple[int, int] | None:
+    """Telegram says it twice, in the old chat and in the new one; either may be missed."""
+    if message.migrate_to_chat_id is not None:
+        return message.chat.id, message.migrate_to_chat_id
+    if message.migrate_from_chat_id is not None:
+        return message.migrate_from_chat_id, message.chat.id
+    return None
+
+
+def thread_of(message: Message) -> int | None:
+    """The topic a message stands in; other groups number their threads too, but those are no places to write to."""
+    return message.message_thread_id if message.is_topic_message else None
+
+
+def _incoming(message: Message, update: Update) -> Incoming:
     replied = message.reply_to_message
     return Incoming(
         chat_id=message.chat.id,
@@ -60,7 +74,8 @@ def _incoming(message: Message, update: Update, *, moved_to: int | None) -> Inco
         person=_person(message),
         sent_at=message.date,
         replied_to=replied.message_id if replied else None,
-        moved_to=moved_to,
+        thread_id=thread_of(message),
+        moved=_moved(message),
     )
 
 

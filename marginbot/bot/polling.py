@@ -19,11 +19,17 @@ log = logging.getLogger(__name__)
 
 POLL = timedelta(seconds=25)
 LONGEST_PAUSE = 10.0
+UNREADABLE_PAUSE = 1.0
+MOST_READINGS = 3  # of a batch of updates in which one cannot be read
+SOMEBODY_ELSE = "another program uses this bot's token"
+WEBHOOK_SET = "somebody set a webhook on this bot's token"
 ALLOWED = [
     Update.MESSAGE,
     Update.EDITED_MESSAGE,
     Update.CHANNEL_POST,
     Update.CALLBACK_QUERY,
+    Update.MY_CHAT_MEMBER,
+    Update.CHAT_MEMBER,
 ]
 
 
@@ -37,6 +43,16 @@ class TelegramHealth:
     def is_fresh(self, now: datetime, within: timedelta = timedelta(seconds=90)) -> bool:
         """Whether Telegram answered lately."""
         return self.answered_at is not None and now - self.answered_at <= within
+
+
+def _headline(error: TelegramError) -> tuple[int, str]:
+    """Level and words of the log line; a conflict hides commands from this bot, so it is an error."""
+    if not isinstance(error, Conflict):
+        return logging.WARNING, "Telegram does not answer: %s"
+    return logging.ERROR, (
+        "%s (409): commands do not reach this bot meanwhile, alerts do go out. Stop the other program; if there is "
+        "none, the token has leaked: make a new one with /revoke at @BotFather"
+    )
 
 
 class Poller:
@@ -53,20 +69,24 @@ class Poller:
 
     async def run(self) -> None:
         """Until cancelled. What was said while we were away is not dropped."""
-        failures = 0
+        failures = unreadable = 0
         while True:
             try:
-                await self._once(self._poll)
+                if unreadable < MOST_READINGS:
+                    await self._once(self._poll)
+                else:
+                    await self._one_by_one()
             except TelegramError as error:
                 failures += 1
+                await self._mend(error)
                 await asyncio.sleep(self._trouble(error, failures))
             except Exception:
-                # An update the library cannot read must not end listening for good.
-                failures += 1
+                # An update the library cannot read must not end listening for good, nor hold up the later ones.
+                unreadable += 1
                 log.exception("updates could not be read")
-                await asyncio.sleep(LONGEST_PAUSE)
+                await asyncio.sleep(UNREADABLE_PAUSE if unreadable <= MOST_READINGS else LONGEST_PAUSE)
             else:
-                failures = 0
+                failures = unreadable = 0
 
     async def confirm(self) -> None:
         """Tell Telegram what was fetched, so that it is not sent again after a restart."""
@@ -85,6 +105,30 @@ class Poller:
             self._next_id = update.update_id + 1
             await self._application.update_queue.put(update)
 
+    async def _one_by_one(self) -> None:
+        """Take what waits as Telegram sent it: what can be read is handled, what cannot is stepped over."""
+        bot = self._application.bot
+        for raw in await bot.request.post(f"{bot.base_url}/getUpdates?offset={self._next_id}&timeout=0"):
+            number = int(raw["update_id"])
+            self._next_id = number + 1  # before it is looked at: whatever happens, it is behind us
+            try:
+                update = Update.de_json(raw, bot)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                # Its text may hold a key: only its number and the kind of failure are told.
+                log.error("update %d cannot be read and is skipped: %s", number, type(error).__name__)
+            else:
+                await self._application.update_queue.put(update)
+        self._answered()
+
+    async def _mend(self, error: TelegramError) -> None:
+        """A webhook takes all updates away; as at the start it is removed. Other conflicts end with the other side."""
+        if not isinstance(error, Conflict) or "webhook" not in str(error).lower():
+            return
+        try:
+            await self._application.bot.delete_webhook(drop_pending_updates=False)
+        except TelegramError as refused:
+            log.warning("the webhook could not be removed: %s", outcome_of(refused))
+
     def _answered(self) -> None:
         if self._health.trouble:
             log.warning("Telegram answers again")
@@ -94,8 +138,10 @@ class Poller:
         """Note the first failure and changes of its kind, nothing in between; how long to pause."""
         outcome = outcome_of(error)
         told = outcome.error if isinstance(outcome, TryAgain) else str(outcome)
+        if isinstance(error, Conflict):
+            told = WEBHOOK_SET if "webhook" in told.lower() else SOMEBODY_ELSE
         if told != self._health.trouble:
-            log.warning("Telegram does not answer: %s", told)
+            log.log(*_headline(error), told)
         self._health.trouble = told
         if isinstance(error, RetryAfter) and isinstance(outcome, TryAgain) and outcome.after:
             return outcome.after.total_seconds()

@@ -14,11 +14,9 @@ from marginbot.bot.commands.add import choose, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.figures import text, until
 from marginbot.bot.render_status import View
-from marginbot.domain.alerting import AlertState, MuteKind, Reason
-from marginbot.domain.errors import NotAllowed, RequestError
-from marginbot.domain.grading import Grade
+from marginbot.domain.alerting import MuteKind
+from marginbot.domain.errors import NotAllowed
 from marginbot.domain.notices import Notice
-from marginbot.flow.cycle import ACCOUNT
 from marginbot.flow.ports import Account, Person
 from marginbot.flow.preferences import Quieted
 
@@ -85,25 +83,16 @@ def _owned(person: Person, notice: Notice, services: Services) -> Account:
 
 
 async def _acknowledge(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
-    _require_not_worse(notice, services)
-    return _quieted(pressed, notice, _quiet(pressed, notice, services, wait=None))
+    return _quiet(pressed, notice, services, wait=None)
 
 
 async def _snooze(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
-    _require_not_worse(notice, services)
-    return _quieted(pressed, notice, _quiet(pressed, notice, services, wait=SNOOZE))
+    return _quiet(pressed, notice, services, wait=SNOOZE)
 
 
-def _quiet(pressed: Press, notice: Notice, services: Services, *, wait: timedelta | None) -> Sequence[Quieted]:
-    """A message about the whole account stands for all its pools; the others for their own."""
-    preferences, user_id, at = services.preferences, pressed.call.person.user_id, pressed.call.at
-    if notice.facts.reason is not Reason.SIGHT_BACK or notice.subject != ACCOUNT:
-        done = preferences.quiet_notice(user_id, notice, wait, at)
-        return [done] if done else []
-    label = _owned(pressed.call.person, notice, services).label
-    if wait is None:
-        return preferences.acknowledge(user_id, label, at)
-    return preferences.snooze(user_id, label, wait, at)
+def _quiet(pressed: Press, notice: Notice, services: Services, *, wait: timedelta | None) -> Answer:
+    call = pressed.call
+    return _quieted(pressed, notice, services.preferences.quiet_message(call.person.user_id, notice, wait, call.at))
 
 
 def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
@@ -114,18 +103,6 @@ def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
     mark = f"{_MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
     toast = f"{word} until {ends}. Anything worse still comes through."
     return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
-
-
-def _require_not_worse(notice: Notice, services: Services) -> None:
-    """A tap on an old message must not quiet a grade that its reader has not seen."""
-    state = services.store.states(notice.account_id).get(notice.subject, AlertState())
-    shown = notice.facts.grade or Grade.OK
-    if state.grade is not None and state.grade > shown:
-        raise RequestError(
-            "worse by now",
-            advice=f"It has become worse since this message: {state.grade.name}. Look at the newest one. "
-            "Nothing was changed.",
-        )
 
 
 def _marked(html: str, mark: str) -> str | None:

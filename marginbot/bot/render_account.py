@@ -45,7 +45,7 @@ def _pool(pool: PoolReport, report: AccountReport) -> str:
         lines.append("<b>equity is gone</b>, no room left")
     else:
         lines.append(f"margin ratio {fig.ratio_of(pool)} (100% is liquidation)")
-        lines.append(f"room: {fig.room(pool, report.warnings)}")
+        lines.append(f"room: {fig.room(pool)}")
     lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)} an ordinary hour"]
     return "\n".join([*lines, f"{fig.SYMBOLS[pool.grade]} grade: {fig.word(pool.grade)}{fig.decided(pool.decided_by)}"])
 

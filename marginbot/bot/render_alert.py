@@ -20,6 +20,7 @@ from marginbot.domain.report import PoolReport
 LATE_AFTER = timedelta(seconds=30)
 MOST_POSITIONS = 5
 MOST_NOTES = 3
+MOST_OTHERS = 20  # all that a person can have
 BUDGET = LIMIT - 300  # leaves room for "Acknowledged by …"
 
 BACK_AT_NOTICE = "back at notice"
@@ -36,6 +37,11 @@ CAUSES = {
     Cause.UNSUPPORTED: "this kind of account is not supported",
     Cause.POOL_UNKNOWN: "its margin requirement is not known",
     Cause.OUR_FAULT: "a fault of mine",
+}
+CHECK = "Check it at the exchange itself."
+# Where no reading failed, and so no error brought its own advice.
+ADVICE = {
+    Cause.POOL_UNKNOWN: f"The exchange does not say what margin it requires, so I cannot judge it. {CHECK}",
 }
 LADDERS = {
     DecidedBy.RATIO: "Decided by the ratio ladder",
@@ -68,7 +74,7 @@ def short(notice: Notice) -> str:
         return "\n".join([first, *render_key.changed(facts.key_news, facts.key_expires_at)])
     if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\nSend /status for more."
-    figures = f"{fig.room(facts.pool, facts.warnings)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
+    figures = f"{fig.room(facts.pool)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
     return f"{first}\n{to_plain(figures)}\nSend /status for more."
 
 
@@ -107,7 +113,8 @@ def _story(facts: Facts) -> list[str]:
     was = fig.word(facts.previous)
     if facts.reason is Reason.SIGHT_BACK:
         blind = "" if facts.blind_since is None else f" after {fig.ago(facts.at - facts.blind_since)} blind"
-        return [f"👁 I can read it again{blind}.", f"Before that: {was}."]
+        rest = _others(facts, "I ask for these again too, and write if one stays unreadable or is worse:")
+        return [f"👁 I can read it again{blind}.", f"Before that: {was}.", *rest]
     if facts.reason is Reason.FIRST_SIGHT:
         return ["Found like this at the first reading."]
     if facts.reason is Reason.EASED:
@@ -122,7 +129,7 @@ def _body(facts: Facts) -> list[str]:
     if pool is None:
         return ["", "No position is left.", f"Read {fig.clock(facts.known_at)}"]
     return [
-        *_distance(pool, facts.warnings),
+        *_distance(pool),
         "",
         *_figures(pool),
         *_remedy(pool, len(facts.positions)),
@@ -133,7 +140,7 @@ def _body(facts: Facts) -> list[str]:
     ]
 
 
-def _distance(pool: PoolReport, notes: Sequence[str]) -> list[str]:
+def _distance(pool: PoolReport) -> list[str]:
     """How far the market is from the trigger: what a trader asks first."""
     if pool.state is PoolState.DEFICIT:
         return [
@@ -144,8 +151,7 @@ def _distance(pool: PoolReport, notes: Sequence[str]) -> list[str]:
     if pool.state is PoolState.FLAT:
         return ["No position is left in this pool."]
     if pool.room is None:
-        known = fig.room_is_known(pool, notes)
-        return ["By itself, no price move can breach it." if known else "Room to liquidation: not known."]
+        return ["By itself, no price move can breach it." if pool.room_known else "Room to liquidation: not known."]
     if pool.room == 0:
         return ["<b>No room left</b>: at or past liquidation."]
     away = f"<b>{quiet(fig.underlying(pool.scenario))} {fig.move(pool.room)}</b> to liquidation"
@@ -196,13 +202,19 @@ def _notes(notes: Sequence[str]) -> list[str]:
     return [*shown, *([f"<i>and {more} more notes: see Details</i>"] if more > 0 else [])]
 
 
+def _worst(facts: Facts) -> Grade:
+    """The worst that the episode saw before this."""
+    return max(facts.episode_worst or Grade.OK, facts.previous or Grade.OK)
+
+
 def _gone(facts: Facts) -> list[str]:
+    at_worst = "" if _worst(facts) == facts.previous else f", at worst {fig.word(_worst(facts))}"
     equity = []
     if facts.pool is not None and facts.pool.equity is not None:
         equity = [f"Equity now {quiet(fig.money(facts.pool.equity, facts.pool.currency))}"]
     return [
         _headline("❗", "NO POSITION LEFT", facts),
-        f"It was {fig.word(facts.previous)}. Now no position is left:",
+        f"It was {fig.word(facts.previous)}{at_worst}. Now no position is left:",
         "closed or liquidated.",
         "<b>If you did not close it yourself,</b>",
         "<b>check the exchange.</b>",
@@ -227,14 +239,26 @@ def _blind(notice: Notice) -> list[str]:
         f"<b>{cause}</b>.",
         *([since] if since else []),
         last,
+        *_others(facts, "Nor can I read your other accounts there:"),
         "",
         *_advice(facts),
         *_notes(facts.warnings),
     ]
 
 
+def _others(facts: Facts, introduced: str) -> list[str]:
+    """The accounts that one message stands for, as last known."""
+    if not facts.others:
+        return []
+    lines = [introduced]
+    for other in facts.others[:MOST_OTHERS]:
+        cushion = "" if other.cushion is None else f", cushion {fig.multiple(other.cushion)}"
+        lines.append(f"· <b>{quiet(other.label, 24)}</b>: last known {fig.word(other.grade)}{cushion}")
+    return lines
+
+
 def _advice(facts: Facts) -> list[str]:
-    given = [quiet(facts.advice, 500)] if facts.advice else ["Check it at the exchange itself."]
+    given = [quiet(facts.advice, 500) if facts.advice else ADVICE.get(facts.cause or Cause.OUR_FAULT, CHECK)]
     if facts.reason is Reason.KEY_REFUSED:
         given.append(
             "I have stopped asking. When it is mended press Retry, or send /add with this label and a new key."

@@ -139,7 +139,7 @@ def _worst_figures(standing: Standing) -> str:
         return fig.NOT_KNOWN
     if report.worst.state is PoolState.DEFICIT:
         return fig.ratio_of(report.worst)
-    return f"{fig.ratio_of(report.worst)}, {fig.room(report.worst, report.warnings)}"
+    return f"{fig.ratio_of(report.worst)}, {fig.room(report.worst)}"
 
 
 def _symbol(standing: Standing, view: View) -> str:
@@ -192,7 +192,7 @@ def _pool_summary(pool: PoolReport, report: AccountReport, *, amounts: bool) -> 
 
 
 def _room_and_cushion(pool: PoolReport, report: AccountReport) -> str:
-    shown = fig.room(pool, report.warnings)
+    shown = fig.room(pool)
     return shown if pool.cushion is None else f"{shown} · {fig.multiple(pool.cushion)}"
 
 
@@ -210,7 +210,7 @@ def _pool_table(pool: PoolReport, report: AccountReport) -> str:
         lines.append(f"ratio {fig.ratio_of(pool)}")
         if pool.reported_ratio is not None:
             lines.append(f"ratio by the exchange {fig.percent(pool.reported_ratio)}")
-        lines.append(f"room {fig.room(pool, report.warnings)}")
+        lines.append(f"room {fig.room(pool)}")
         lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)}"]
     lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
     if pool.state is not PoolState.FLAT:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from telegram import Bot, CallbackQuery
+from telegram import Bot, CallbackQuery, ChatMember, ChatMemberRestricted
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, TelegramError
 
 from marginbot.bot.calls import Reply, Rows
+from marginbot.bot.figures import text
 from marginbot.bot.render import pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
 from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain
-from marginbot.flow.ports import Store
+from marginbot.flow.ports import Account, Store
 from marginbot.flow.tasks import ended
 
 log = logging.getLogger(__name__)
@@ -23,11 +25,25 @@ log = logging.getLogger(__name__)
 PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further attempt
 LONGEST_WAIT = 40.0  # of a flood wait that a reply is still held for
 TOAST_LIMIT = 200
+LOOKUP_SECONDS = 3.0
 INTERRUPTED = (
     "I was stopped before I had finished this. Please send it again in a minute; /accounts shows what is stored."
 )
 
+MOVED = (
+    "👥 A group that sees <b>{labels}</b> became a supergroup. I followed it: it still sees what you shared. "
+    "/unshare LABEL there ends that."
+)
+
 Guarded = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to speak: a chat, in a forum one of its topics."""
+
+    chat_id: int
+    thread_id: int | None = None
 
 
 class Voice:
@@ -39,21 +55,41 @@ class Voice:
         self._closing = asyncio.Event()
         self._aside: set[asyncio.Task[None]] = set()
 
-    async def say(self, chat_id: int, reply: Reply, guarded: Guarded) -> None:
+    async def say(self, place: Place, reply: Reply, guarded: Guarded) -> None:
         """Say it now; what is slow about it follows, without holding up this chat's next message."""
-        await self._speak(chat_id, reply)
+        await self._speak(place, reply)
         if reply.then is not None:
-            self._start(self._follow(chat_id, reply.then, guarded))
+            self._start(self._follow(place, reply.then, guarded))
 
-    async def _follow(self, chat_id: int, then: Callable[[], Awaitable[Reply]], guarded: Guarded) -> None:
+    def tell(self, chat_id: int, html: str) -> None:
+        """Say something that nobody waits for."""
+        self._start(self._speak(Place(chat_id), Reply(html=html)))
+
+    def follow(self, old: int, new: int) -> None:
+        """A group became a supergroup: keep to it, and tell the owners of what it sees."""
+        seen = [self._store.account_by_id(account_id) for account_id in self._store.move_chat(old, new)]
+        for chat_id, labels in labels_by_chat(seen).items():
+            self.tell(chat_id, MOVED.format(labels=labels))
+
+    async def has_left(self, chat_id: int, user_id: int) -> bool:
+        """Whether somebody is no longer in a group; where Telegram does not say so at once, they are taken to be."""
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                member = await self._bot.get_chat_member(chat_id, user_id)
+        except (TelegramError, TimeoutError) as error:
+            log.info("whether somebody is in a group is not known: %s", type(error).__name__)
+            return False
+        return not is_present(member)
+
+    async def _follow(self, place: Place, then: Callable[[], Awaitable[Reply]], guarded: Guarded) -> None:
         following: Callable[[], Awaitable[Reply]] | None = then
         try:
             while following is not None:
                 reply = await guarded(following)
-                await self._speak(chat_id, reply)
+                await self._speak(place, reply)
                 following = reply.then
         except asyncio.CancelledError:
-            letter = Letter(chat_id=chat_id, html=INTERRUPTED)
+            letter = Letter(chat_id=place.chat_id, thread_id=place.thread_id, html=INTERRUPTED)
             await asyncio.wait_for(post(self._bot, letter), timeout=2)
             raise
 
@@ -67,19 +103,21 @@ class Voice:
         self._closing.set()
         await ended(*self._aside)
 
-    async def _speak(self, chat_id: int, reply: Reply) -> None:
+    async def _speak(self, place: Place, reply: Reply) -> None:
         found = pages(reply.html)
+        chat_id = place.chat_id
         for number, page in enumerate(found, start=1):
             buttons = reply.buttons if number == len(found) else ()
-            chat_id = await self._deliver(Letter(chat_id=chat_id, html=page, buttons=buttons))
+            letter = Letter(chat_id=chat_id, thread_id=place.thread_id, html=page, buttons=buttons)
+            chat_id = await self._deliver(letter)
 
     async def _deliver(self, letter: Letter) -> int:
         """Send with patience; returns the chat's id, which may have changed."""
         outcome: Outcome = await post(self._bot, letter)
         for patience in PATIENCE:
             if isinstance(outcome, Moved):
-                self._store.move_chat(letter.chat_id, outcome.chat_id)
-                letter = Letter(chat_id=outcome.chat_id, html=letter.html, buttons=letter.buttons)
+                self.follow(letter.chat_id, outcome.chat_id)
+                letter = replace(letter, chat_id=outcome.chat_id)
             elif isinstance(outcome, TryAgain):
                 wait = outcome.after.total_seconds() if outcome.after else patience
                 if wait > LONGEST_WAIT or not await self._pause(wait):
@@ -129,6 +167,21 @@ class Voice:
             await query.edit_message_text(html, parse_mode=ParseMode.HTML, reply_markup=keyboard(buttons))
         except TelegramError as error:
             log.info("a message could not be changed: %s", outcome_of(error))
+
+
+def labels_by_chat(accounts: Iterable[Account]) -> dict[int, str]:
+    """The labels of accounts, ready to show, by the private chat of their owner."""
+    found: dict[int, list[str]] = {}
+    for account in accounts:
+        found.setdefault(account.chat_id, []).append(text(account.label, 24))
+    return {chat_id: ", ".join(labels) for chat_id, labels in found.items()}
+
+
+def is_present(member: ChatMember) -> bool:
+    """Whether this is somebody in the chat."""
+    if isinstance(member, ChatMemberRestricted):
+        return member.is_member
+    return member.status not in (ChatMember.LEFT, ChatMember.BANNED)
 
 
 def _wait_before_repeat(outcome: Outcome | Refused) -> float:

@@ -7,7 +7,7 @@ taken for trouble on the line.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
@@ -43,6 +43,8 @@ GONE = (
     "need administrator rights",
     "topic_closed",
 )
+# A topic that takes no more messages; the forum's general topic may.
+TOPIC_GONE = ("topic_closed", "topic_deleted", "topic_id_invalid", "thread not found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Letter:
     """A message in the forms it may take: in full, and as the short plain text that must arrive."""
 
     chat_id: int
+    thread_id: int | None = None  # the topic, in a forum
     html: str
     short: str = ""
     buttons: Rows = ()
@@ -89,11 +92,18 @@ async def post(bot: Bot, letter: Letter) -> Outcome:
     refused = ""
     for form in _forms(letter):
         result = await _attempt(bot, letter, form)
+        if letter.thread_id is not None and _is_topic_gone(result):
+            return await post(bot, replace(letter, thread_id=None))
         if not isinstance(result, Refused):
             return result
         refused = result.error
         log.warning("Telegram refused a form of a message: %s", refused)
     return TryAgain(refused)
+
+
+def _is_topic_gone(result: Outcome | Refused) -> bool:
+    told = result.error.lower() if isinstance(result, Refused | Unreachable) else ""
+    return any(part in told for part in TOPIC_GONE)
 
 
 Form = tuple[str, ParseMode | None, InlineKeyboardMarkup | None]
@@ -115,6 +125,7 @@ async def _attempt(bot: Bot, letter: Letter, form: Form) -> Outcome | Refused:
         message = await bot.send_message(
             letter.chat_id,
             text,
+            message_thread_id=letter.thread_id,
             parse_mode=mode,
             reply_markup=markup,
             disable_notification=letter.silent,

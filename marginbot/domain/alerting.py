@@ -12,7 +12,7 @@ last grade and is also blind. `TABLE` is the whole policy; the tests iterate ove
     grade g           same                                                UNCHANGED      no               no
     grade g           lower, not OK                                       EASED          if announced     no
     grade g           OK                                                  RECOVERED      if announced     no
-    >= WARNING        OK, because no position is left                     RECOVERED      if announced     yes
+    worst >= WARNING  OK, because no position is left                     RECOVERED      if announced     yes
     sighted           unreadable, deadline not reached                   NOT_YET_BLIND  no               no
     sighted           unreadable past the deadline                        WENT_BLIND     yes             last >= WARNING
     any               key refused (polling stops until the owner acts)    KEY_REFUSED    yes             last >= WARNING
@@ -117,6 +117,12 @@ class AlertState:
     blind_cause: Cause | None = None
     blind_spoke_at: datetime | None = None
     mute: Mute | None = None
+    episode_worst: Grade | None = None  # the worst grade since the episode began; None outside of one
+
+    @property
+    def worst(self) -> Grade:
+        """The worst grade of the episode; older rows have only the present one."""
+        return max(self.episode_worst or Grade.OK, self.grade or Grade.OK)
 
     @property
     def is_settled(self) -> bool:
@@ -194,6 +200,7 @@ def watch(state: AlertState, observation: Observation, *, policy: Policy, now: d
         blind_cause=None,
         blind_spoke_at=None,
         number=state.number + was_blind,
+        mute=None,  # an account is quieted only for not being readable
     )
     if was_blind:
         return Decision(current, Reason.SIGHT_BACK, speak=True, sound=observation.grade >= Grade.CRITICAL)
@@ -242,7 +249,8 @@ def _sight_back(state: AlertState, seen: Seen, now: datetime) -> Decision:
 
 def _graded(state: AlertState, seen: Seen, now: datetime) -> Decision:
     before, after = state.grade, seen.grade
-    current = replace(state, grade=after, seen_at=now, cushion=seen.cushion)
+    worst = None if after is Grade.OK else max(state.worst, after)
+    current = replace(state, grade=after, seen_at=now, cushion=seen.cushion, episode_worst=worst)
     if before is None:
         current = replace(current, episode=state.episode + (after > Grade.OK))
         return _say(current, Reason.FIRST_SIGHT, now, speak=after >= Grade.WARNING, sound=after >= Grade.CRITICAL)
@@ -254,10 +262,8 @@ def _graded(state: AlertState, seen: Seen, now: datetime) -> Decision:
         if relapse and state.announced is not None and before is not Grade.OK:
             return Decision(opened, Reason.MUTED, speak=False, sound=False)
         return _say(replace(opened, mute=None), Reason.WORSENED, now, speak=True, sound=after >= Grade.WARNING)
-    if after == before:
-        return _same(current, now)
-    lost = seen.is_gone and before >= Grade.WARNING
-    return _calmer(current, now, lost=lost)
+    lost = seen.is_gone and state.worst >= Grade.WARNING
+    return _same(current, now) if after == before else _calmer(current, now, lost=lost)
 
 
 def _same(state: AlertState, now: datetime) -> Decision:

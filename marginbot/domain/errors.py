@@ -159,7 +159,8 @@ class ClockSkew(ReadingError):
     cause = Cause.CLOCK_SKEW
     advice = (
         "The exchange rejects the request because this server's clock is off. "
-        "The operator should switch on time synchronisation (NTP); then try again."
+        "The operator should switch on time synchronisation (NTP); then try again. "
+        "Until then check your position at the exchange itself."
     )
 
 
@@ -167,14 +168,20 @@ class RateLimited(ReadingError):
     """The venue asks us to slow down."""
 
     cause = Cause.RATE_LIMITED
-    advice = "The exchange is limiting requests from this server. I will try again more slowly."
+    advice = (
+        "The exchange is limiting requests from this server. I keep trying, more slowly. "
+        "Check your position at the exchange itself."
+    )
 
 
 class Banned(ReadingError):
     """The venue has banned this address for a while."""
 
     cause = Cause.BANNED
-    advice = "The exchange has banned this server's address for a while. I will try again when the ban ends."
+    advice = (
+        "The exchange has banned this server's address for a while. I keep trying until the ban ends. "
+        "Check your position at the exchange itself."
+    )
 
 
 class VenueDown(ReadingError):
@@ -198,14 +205,17 @@ class Unsupported(ReadingError):
     """The account is of a kind that marginbot cannot judge."""
 
     cause = Cause.UNSUPPORTED
-    advice = "This kind of account is not supported."
+    advice = "This kind of account is not supported, so I cannot watch it. Check it at the exchange itself."
 
 
 class OurFault(ReadingError):
     """A bug of ours; the log has the details."""
 
     cause = Cause.OUR_FAULT
-    advice = "This is a fault of mine, not yours. The operator finds the details in the log."
+    advice = (
+        "This is a fault of mine, not yours. The operator finds the details in the log. "
+        "Check your position at the exchange itself."
+    )
 
 
 # --- the vault -----------------------------------------------------------------------------------

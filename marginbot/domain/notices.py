@@ -25,6 +25,16 @@ LONGEST_RETRY = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """Another account that is not read either, as last known."""
+
+    account_id: int
+    label: str
+    grade: Grade | None
+    cushion: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that a message says, as it was when it was decided."""
 
@@ -45,6 +55,8 @@ class Facts:
     warnings: tuple[str, ...] = ()
     key_news: tuple[KeyNews, ...] = ()  # the notice is about the key, and margin is as it was
     key_expires_at: datetime | None = None
+    others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
+    episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
 
     @property
     def known_at(self) -> datetime:
@@ -55,8 +67,8 @@ class Facts:
     def left_with_nothing(self) -> bool:
         """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
         gone = self.pool is None or self.pool.state is PoolState.FLAT
-        was_bad = self.previous is not None and self.previous >= Grade.WARNING
-        return gone and was_bad and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
+        worst = max(self.episode_worst or Grade.OK, self.previous or Grade.OK)
+        return gone and worst >= Grade.WARNING and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,7 @@ class NewNotice:
     chat_id: int
     sound: bool
     facts: Facts
+    dropped: DropReason | None = None  # set: recorded, but not to be sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +103,7 @@ class DropReason(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     UNREACHABLE = "unreachable"
     ACCOUNT_REMOVED = "account_removed"
+    VENUE_OUTAGE_TOLD = "venue_outage_told"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class PoolReport:
     top_up: Decimal | None = None
     close_share: Decimal | None = None
     target: Grade | None = None
+    room_known: bool = True  # False: `room` is None because it could not be computed, not because nothing can breach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ def _pool_report(pool: Pool, rooms: RoomReport, *, ladders: Ladders, previous: G
         cushion=cushion,
         grade=graded.grade if graded else None,
         decided_by=graded.decided_by if graded else DecidedBy.NOTHING,
+        room_known=decisive is not None or rooms.known,
     )
 
 

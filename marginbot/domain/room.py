@@ -62,6 +62,7 @@ class RoomReport:
 
     scenarios: tuple[Scenario, ...] = ()
     notes: tuple[str, ...] = ()
+    known: bool = True  # False: no decisive scenario says nothing, because room could not be computed
 
     @property
     def decisive(self) -> Scenario | None:
@@ -73,7 +74,7 @@ class RoomReport:
 def room_of(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -> RoomReport:
     """Room of a pool in every scenario; empty (with a note) where it cannot be computed."""
     if pool.state is not PoolState.OK:
-        return RoomReport()
+        return RoomReport(known=pool.state is not PoolState.UNKNOWN)
     unknown = [p.symbol for p in pool.positions if p.notional is None]
     if unknown:
         return _room_from_liquidation_prices(pool, volatilities, unknown)
@@ -82,7 +83,8 @@ def room_of(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -
     chosen = _chosen(book, volatilities)
     assumed = [f"{name} {volatility.hourly:.1%}" for name, volatility in chosen.items() if volatility.assumed]
     notes = (f"{pool.name}: too few candles yet, hourly move assumed: {', '.join(assumed)}",) if assumed else ()
-    return RoomReport(scenarios=tuple(scenarios), notes=notes + book.notes)
+    priced = all(line.option is not None for line in book.lines if line.position.option is not None)
+    return RoomReport(scenarios=tuple(scenarios), notes=notes + book.notes, known=priced)
 
 
 def _chosen(book: _Book, volatilities: Mapping[str, Volatility]) -> dict[str, Volatility]:
@@ -293,4 +295,4 @@ def _room_from_liquidation_prices(pool: Pool, volatilities: Mapping[str, Volatil
     note = f"{pool.name}: size of {', '.join(sorted(unknown))} unknown, room taken from liquidation prices"
     if not scenarios:
         note = f"{pool.name}: size of {', '.join(sorted(unknown))} unknown, room cannot be computed"
-    return RoomReport(scenarios=tuple(scenarios), notes=(note,))
+    return RoomReport(scenarios=tuple(scenarios), notes=(note,), known=bool(scenarios))

@@ -17,6 +17,7 @@ from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.meter import Meter, Unmetered
+from marginbot.flow.outage import joined
 from marginbot.flow.ports import Account, Credential, CycleRecord, ExchangeReader, Reading, Store, Unreadable
 from marginbot.flow.tasks import Tasks
 
@@ -123,6 +124,9 @@ class Cycle:
             now=now,
         )
         record = judged(context, reading, volatilities)
+        sight = context.states.get(ACCOUNT, AlertState())
+        cause = reading.cause if isinstance(reading, Unreadable) else sight.blind_cause
+        record = joined(record, account, self._store, cause=cause, unread_after=1.5 * self._settings.poll_interval)
         self._store.record(record)
         return record
 
@@ -287,6 +291,7 @@ def _facts(
         blind_since=_unwatched_since(decision, before),
         last_cushion=before.cushion,
         warnings=report.warnings if report else (),
+        episode_worst=None if before.grade is None else before.worst,
     )
 
 

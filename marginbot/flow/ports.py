@@ -135,6 +135,12 @@ class Store(Protocol):
 
     # people
     def remember_person(self, person: Person, chat_id: int, now: datetime) -> None: ...
+    def lost_contact(self, user_id: int, why: str, now: datetime) -> bool:
+        """A person's private chat is closed to the bot: drop what waits for it. False where that was known."""
+
+    def regained_contact(self, user_id: int) -> tuple[datetime, int] | None:
+        """It is open again: since when it was not, and how many notices were dropped; None if nothing was amiss."""
+
     def is_member(self, user_id: int) -> bool: ...
     def create_invite(self, code: str, by: int, now: datetime, expires_at: datetime) -> None: ...
     def redeem_invite(self, code: str, user_id: int, now: datetime) -> None:
@@ -149,6 +155,9 @@ class Store(Protocol):
     def accounts_of(self, user_id: int) -> Sequence[Account]: ...
     def account(self, user_id: int, label: str) -> Account:
         """`NoSuchAccount` unless the user owns that label (case-insensitive)."""
+
+    def account_by_id(self, account_id: int) -> Account:
+        """For the bot's own use, whoever owns it; `NoSuchAccount` when it was removed."""
 
     def active_accounts(self) -> Sequence[Account]:
         """All accounts that are polled: not refused."""
@@ -201,12 +210,18 @@ class Store(Protocol):
     # shares
     def share(self, chat_id: int, account_id: int, *, amounts: bool, now: datetime) -> None: ...
     def unshare(self, chat_id: int, account_id: int) -> bool: ...
+    def end_shares(self, chat_id: int, user_id: int | None = None) -> Sequence[Account]:
+        """End all shares with a group, or one owner's; the accounts it no longer sees."""
+
     def shared_with(self, chat_id: int) -> Sequence[tuple[Account, bool]]:
         """Accounts shared with a group, each with whether amounts may be shown."""
 
     # outbox
     def pending_notices(self) -> Sequence[Notice]:
         """All notices that are neither sent nor dropped and are due or not, oldest first."""
+
+    def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
+        """Notices about accounts as a whole (not a pool) written since, without those given up."""
 
     def begin_attempt(self, notice_id: int, now: datetime) -> None:
         """Written before the request leaves, so that a repeat after a crash can be marked as one."""
@@ -219,8 +234,8 @@ class Store(Protocol):
         """The notice that a message in a chat carried, for replies and buttons."""
 
     def notice(self, notice_id: int) -> Notice | None: ...
-    def move_chat(self, old: int, new: int) -> None:
-        """A group became a supergroup: rewrite its id everywhere in one transaction."""
+    def move_chat(self, old: int, new: int) -> Sequence[int]:
+        """A group became a supergroup: rewrite its id everywhere in one transaction; ids of the accounts it sees."""
 
     # record
     def tellings(self, account_ids: Sequence[int], limit: int) -> Sequence[Telling]:

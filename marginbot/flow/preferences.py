@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from marginbot.domain.alerting import ACKNOWLEDGED_FOR, AlertState, Mute, MuteKind
+from marginbot.domain.alerting import ACKNOWLEDGED_FOR, AlertState, Mute, MuteKind, Reason
 from marginbot.domain.errors import BadDuration, BadThresholds, NotAllowed, RequestError
 from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.notices import Notice
@@ -69,15 +69,30 @@ class Preferences:
         ]
 
     def quiet_notice(self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime) -> Quieted | None:
-        """A button or reply on one message: acknowledge (wait None) or snooze its pool; None if it is calm again."""
+        """Acknowledge (wait None) or snooze the pool of one message; None if it is calm again.
+
+        `RequestError` when it is worse by now: nobody is to quiet a grade that they have not seen.
+        """
         account = self._owned(user_id, notice)
         state = self.store.states(account.id).get(notice.subject, AlertState())
         grade = state.grade or Grade.OK
+        _require_not_worse(notice, grade)
         if grade is Grade.OK and state.blind_since is None:
             return None
         kind = MuteKind.ACKNOWLEDGED if wait is None else MuteKind.SNOOZED
         until = now + (ACKNOWLEDGED_FOR[grade] if wait is None else wait)
         return self._mute(account, notice.subject, Mute(kind, grade, until, now))
+
+    def quiet_message(self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime) -> Sequence[Quieted]:
+        """A button or reply on one message; the one that an account is readable again stands for all its pools."""
+        if notice.subject or notice.facts.reason is not Reason.SIGHT_BACK:
+            done = self.quiet_notice(user_id, notice, wait, now)
+            return [done] if done else []
+        account = self._owned(user_id, notice)
+        state = self.store.states(account.id).get(notice.subject, AlertState())
+        _require_not_worse(notice, state.grade or Grade.OK)
+        label = account.label
+        return self.acknowledge(user_id, label, now) if wait is None else self.snooze(user_id, label, wait, now)
 
     def share(self, user_id: int, chat_id: int, label: str, *, amounts: bool, now: datetime) -> Account:
         """Let a group see an account of one's own."""
@@ -112,6 +127,15 @@ class Preferences:
     def _mute(self, account: Account, subject: str, mute: Mute) -> Quieted:
         self.store.set_mute(account.id, subject, mute)
         return Quieted(account, subject, mute)
+
+
+def _require_not_worse(notice: Notice, grade: Grade) -> None:
+    if grade > (notice.facts.grade or Grade.OK):
+        raise RequestError(
+            "worse by now",
+            advice=f"It has become worse since this message: {grade.name}. Look at the newest one. "
+            "Nothing was changed.",
+        )
 
 
 def parse_duration(text: str) -> timedelta:

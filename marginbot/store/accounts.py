@@ -52,6 +52,10 @@ class Accounts(Rows):
             raise NoSuchAccount("no account of that label", advice=self._which_account(user_id, label))
         return account_of(row)
 
+    def account_by_id(self, account_id: int) -> Account:
+        """For the bot's own use, whoever owns it; `NoSuchAccount` when it was removed."""
+        return self._by_id(account_id)
+
     def active_accounts(self) -> Sequence[Account]:
         """All accounts that are polled (not refused), the most overdue first."""
         rows = self._all(ACCOUNT + "WHERE a.refused IS NULL ORDER BY a.next_due_at, a.id")
@@ -138,6 +142,14 @@ class Accounts(Rows):
         with self._writing() as conn:
             gone = conn.execute("DELETE FROM shares WHERE chat_id = ? AND account_id = ?", (chat_id, account_id))
             return gone.rowcount > 0
+
+    def end_shares(self, chat_id: int, user_id: int | None = None) -> Sequence[Account]:
+        """End all shares with a group, or one owner's; the accounts it no longer sees."""
+        with self._writing() as conn:
+            seen = [account for account, _ in self.shared_with(chat_id) if user_id in (None, account.user_id)]
+            for account in seen:
+                conn.execute("DELETE FROM shares WHERE chat_id = ? AND account_id = ?", (chat_id, account.id))
+            return seen
 
     def shared_with(self, chat_id: int) -> Sequence[tuple[Account, bool]]:
         """Accounts shared with a group, each with whether amounts may be shown."""

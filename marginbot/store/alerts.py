@@ -11,11 +11,13 @@ from datetime import datetime
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import NewNotice
+from marginbot.domain.notices import DropReason, NewNotice
 from marginbot.domain.report import AccountReport
+from marginbot.flow.cycle import ACCOUNT
 from marginbot.flow.ports import Account, CycleRecord, Standing
 from marginbot.store.codec import FACTS, MUTE, REPORT, STATE, text_of
 from marginbot.store.database import StoreFailed
+from marginbot.store.people import is_closed
 from marginbot.store.readings import write_readings
 from marginbot.store.record import note_acknowledgement
 from marginbot.store.rows import Row, Rows
@@ -112,6 +114,8 @@ def _write_state(conn: sqlite3.Connection, record: CycleRecord, subject: str, st
     ).fetchone()
     stored = None if row is None or row[0] is None else MUTE.decode(row[0])
     mute = state.mute if row is None else kept_mute(stored, state, record.at)
+    if subject == ACCOUNT and state.blind_since is None:
+        mute = None  # the account itself is quieted only while it cannot be read
     conn.execute(
         "INSERT INTO alert_states (account_id, subject, state, mute) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (account_id, subject) DO UPDATE SET state = excluded.state, mute = excluded.mute",
@@ -158,6 +162,11 @@ def write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> N
             notice.subject,
             notice.episode,
             notice.number,
+        )
+    elif reason := notice.dropped or (DropReason.UNREACHABLE if is_closed(conn, notice.chat_id, at) else None):
+        conn.execute(
+            "UPDATE notices SET status = 'dropped', drop_reason = ?, dropped_at = ? WHERE id = ?",
+            (reason, text_of(at), added.lastrowid),
         )
 
 

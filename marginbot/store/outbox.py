@@ -28,6 +28,11 @@ class Outbox(Rows):
         """All notices that are neither sent nor dropped and are due or not, oldest first."""
         return _readable(self._all(_NOTICE + "WHERE status = 'pending' ORDER BY id"))
 
+    def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
+        """Notices about accounts as a whole (not a pool) written since, without those given up."""
+        where = "WHERE account_id = ? AND subject = '' AND created_at >= ? AND status <> 'dropped' ORDER BY id"
+        return [n for number in account_ids for n in _readable(self._all(_NOTICE + where, number, text_of(since)))]
+
     def begin_attempt(self, notice_id: int, now: datetime) -> None:
         """Written before the request leaves, so that a repeat after a crash can be marked as one."""
         with self._writing() as conn:
@@ -68,20 +73,25 @@ class Outbox(Rows):
         """A notice by its id, whatever its status."""
         return _first(self._all(_NOTICE + "WHERE id = ?", notice_id))
 
-    def move_chat(self, old: int, new: int) -> None:
-        """A group became a supergroup: rewrite its id everywhere in one transaction.
+    def move_chat(self, old: int, new: int) -> Sequence[int]:
+        """A group became a supergroup: rewrite its id everywhere in one transaction; ids of the accounts it sees.
 
+        Once moved, nothing stands under the old id, so a second word of the same change returns nothing.
         What stands under the new id already stays. The messages of the old group have other numbers in the new one,
         so they can no longer be found by number.
         """
         if old == new:
-            return
+            return ()
         with self._writing() as conn:
+            seen = conn.execute(
+                "SELECT account_id FROM shares WHERE chat_id = ? ORDER BY account_id", (old,)
+            ).fetchall()
             conn.execute("UPDATE people SET private_chat_id = ? WHERE private_chat_id = ?", (new, old))
             conn.execute("UPDATE OR IGNORE shares SET chat_id = ? WHERE chat_id = ?", (new, old))
             conn.execute("DELETE FROM shares WHERE chat_id = ?", (old,))
             conn.execute("UPDATE OR IGNORE notices SET chat_id = ?, message_id = NULL WHERE chat_id = ?", (new, old))
             conn.execute("DELETE FROM notices WHERE chat_id = ?", (old,))
+        return [row[0] for row in seen]
 
 
 def _close_sent(conn: sqlite3.Connection, notice_id: int, message_id: int, now: datetime) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from marginbot.domain.errors import BadInvite
+from marginbot.domain.notices import DropReason
 from marginbot.flow.ports import Person
-from marginbot.store.codec import text_of
+from marginbot.store.codec import text_of, time_of
 from marginbot.store.database import wipe_log
 from marginbot.store.rows import Rows
+
+TRY_AGAIN_AFTER = timedelta(hours=1)
+_UNREACHABLE = "unreachable:"  # and the user's id: a note with the time and the reason
 
 # The same words for unknown, used and expired: a guesser learns nothing.
 _BAD_INVITE = (
@@ -26,6 +30,50 @@ class People(Rows):
         """Note a person who wrote to the bot; who writes can be reached again."""
         with self._writing() as conn:
             upsert_person(conn, person, chat_id)
+
+    def lost_contact(self, user_id: int, why: str, now: datetime) -> bool:
+        """Telegram says that a person's private chat is closed to the bot: nothing more is tried there.
+
+        What was waiting for it is dropped, and the reason is kept beside the time. False where that was known
+        already, or the person is not.
+        """
+        with self._writing() as conn:
+            row = conn.execute(
+                "UPDATE people SET unreachable_since = coalesce(unreachable_since, ?) WHERE user_id = ? "
+                "RETURNING private_chat_id, unreachable_since",
+                (text_of(now), user_id),
+            ).fetchone()
+            if row is None:
+                return False
+            noted = conn.execute(
+                "INSERT INTO meta (name, value) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+                (_unreachable(user_id), f"{row[1]} {why}"),
+            )
+            conn.execute(
+                "UPDATE notices SET status = 'dropped', drop_reason = ?, dropped_at = ?, last_error = ?, "
+                "next_attempt_at = NULL WHERE chat_id = ? AND status = 'pending'",
+                (DropReason.UNREACHABLE, text_of(now), why, row[0]),
+            )
+            return noted.rowcount == 1
+
+    def regained_contact(self, user_id: int) -> tuple[datetime, int] | None:
+        """A person can be reached again: since when not, and how much was not told. None: nothing was amiss."""
+        with self._writing() as conn:
+            row = conn.execute(
+                "SELECT unreachable_since, private_chat_id FROM people "
+                "WHERE user_id = ? AND unreachable_since IS NOT NULL",
+                (user_id,),
+            ).fetchone()
+            if row is None:
+                return None
+            conn.execute("UPDATE people SET unreachable_since = NULL WHERE user_id = ?", (user_id,))
+            conn.execute("DELETE FROM meta WHERE name = ?", (_unreachable(user_id),))
+            missed = conn.execute(
+                "SELECT count(*) FROM notices WHERE chat_id = ? AND drop_reason = ? AND dropped_at >= ?",
+                (row[1], DropReason.UNREACHABLE, row[0]),
+            ).fetchone()
+            return time_of(row[0]), int(missed[0])
 
     def is_member(self, user_id: int) -> bool:
         """Whether the person redeemed an invite."""
@@ -58,6 +106,7 @@ class People(Rows):
         with self._writing() as conn:
             conn.execute("DELETE FROM people WHERE user_id = ?", (user_id,))
             conn.execute("DELETE FROM invites WHERE used_by = ? OR created_by = ?", (user_id, user_id))
+            conn.execute("DELETE FROM meta WHERE name = ?", (_unreachable(user_id),))
         wipe_log(self._db.conn)
 
     def get_meta(self, name: str) -> str | None:
@@ -90,6 +139,25 @@ def ensure_person(conn: sqlite3.Connection, user_id: int) -> None:
         "INSERT INTO people (user_id, name, private_chat_id) VALUES (?, '', ?) ON CONFLICT (user_id) DO NOTHING",
         (user_id, user_id),
     )
+
+
+def is_closed(conn: sqlite3.Connection, chat_id: int, now: datetime) -> bool:
+    """Whether Telegram said that a private chat is closed. Once in a while it is tried all the same.
+
+    A refused message alone is no such word: one error must not silence a person. And the word that a chat is open
+    again can be lost while the bot is away, hence the trial.
+    """
+    row = conn.execute(
+        "SELECT max(p.unreachable_since, coalesce((SELECT max(attempted_at) FROM notices n "
+        "WHERE n.chat_id = p.private_chat_id), '')) FROM people p JOIN meta m ON m.name = ? || p.user_id "
+        "WHERE p.private_chat_id = ? AND p.unreachable_since IS NOT NULL AND instr(m.value, p.unreachable_since) = 1",
+        (_UNREACHABLE, chat_id),
+    ).fetchone()
+    return row is not None and row[0] is not None and now - time_of(row[0]) < TRY_AGAIN_AFTER
+
+
+def _unreachable(user_id: int) -> str:
+    return f"{_UNREACHABLE}{user_id}"
 
 
 def _hash(code: str) -> str:

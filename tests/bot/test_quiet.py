@@ -73,9 +73,15 @@ async def test_a_tap_on_an_old_message_does_not_quiet_what_its_reader_has_not_se
             next_due_at=desk.clock(),
         )
     )
-    with pytest.raises(RequestError) as error:
-        await pressed(desk, ALICE, f"ack:{old.id}")
-    assert "worse" in error.value.advice
+    for tried in (
+        pressed(desk, ALICE, f"ack:{old.id}"),
+        pressed(desk, ALICE, f"snz:{old.id}"),
+        ack(replace(desk.call(ALICE), replied_to=77), desk.services),
+        snooze(replace(desk.call(ALICE, "2h"), replied_to=77), desk.services),
+    ):
+        with pytest.raises(RequestError) as error:
+            await tried
+        assert "worse" in error.value.advice
     assert mute_of(desk, account) is None
 
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marginbot.bot import figures as fig
 from marginbot.bot import render_alert
 from marginbot.bot.messenger import letter_of
 from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.domain.alerting import Reason
-from marginbot.domain.errors import Cause, KeyRefused, VenueDown
+from marginbot.domain.errors import Cause, KeyRefused, ReadingError, VenueDown
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.notices import Facts, Notice
 from tests.bot.builders import CALM, FLAT, GONE_EQUITY, NOW, UNKNOWN, facts, notice, pool
@@ -89,7 +90,13 @@ MESSAGES: dict[str, Notice] = {
     "worsened_room_not_known": notice(
         facts(
             pool=pool(
-                room=None, scenario=None, cushion=None, decided_by=DecidedBy.RATIO, top_up=None, close_share=Decimal(1)
+                room=None,
+                room_known=False,
+                scenario=None,
+                cushion=None,
+                decided_by=DecidedBy.RATIO,
+                top_up=None,
+                close_share=Decimal(1),
             ),
             warnings=("cross:USDT: size of BTC/USDT:USDT unknown, room cannot be computed",),
         )
@@ -283,3 +290,31 @@ def test_an_alert_says_when_the_account_was_read_not_when_it_was_judged() -> Non
     told = notice(facts(read_at=NOW - timedelta(seconds=40)))
     shown = plain_text(render_alert.alert(told, NOW))
     assert f"read {NOW - timedelta(seconds=40):%H:%M:%S} UTC" in shown
+
+
+def test_a_monstrous_room_stays_short() -> None:
+    assert fig.move(1e299) == "over +9999%"
+    assert fig.move(99.99) == "+9999.0%"
+
+
+def test_a_position_that_eased_and_then_went_is_told_as_serious() -> None:
+    gone = notice(
+        facts(reason=Reason.RECOVERED, grade=Grade.OK, previous=Grade.NOTICE, episode_worst=Grade.CRITICAL, pool=None)
+    )
+    html = render_alert.alert(gone, NOW)
+    assert html.startswith("❗ <b>NO POSITION LEFT</b>")
+    assert "It was notice, at worst critical." in html
+    calm = replace(gone, facts=replace(gone.facts, episode_worst=Grade.NOTICE))
+    assert render_alert.alert(calm, NOW).startswith("✅ <b>RECOVERED</b>")
+
+
+@pytest.mark.parametrize("error", [*ReadingError.__subclasses__()], ids=lambda error: error.__name__)
+def test_failure_19_every_cause_of_blindness_is_named_with_what_to_do(error: type[ReadingError]) -> None:
+    about = facts(reason=Reason.WENT_BLIND, cause=error.cause, advice=error.advice, pool=None)
+    shown = render_alert.alert(notice(about, subject=""), NOW)
+    assert render_alert.CAUSES[error.cause] in shown
+    assert "at the exchange" in shown or (error.cause is Cause.KEY_REFUSED and "IP list" in shown)
+
+
+def test_every_cause_has_words() -> None:
+    assert set(render_alert.CAUSES) == set(Cause)

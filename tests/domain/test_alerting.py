@@ -244,3 +244,24 @@ def test_failure_11_a_relapse_after_recovery_is_told_even_under_the_old_mute() -
 
 def test_failure_12_a_single_reading_is_enough_to_be_told() -> None:
     assert step(told(OK), Seen(CRITICAL), policy=POLICY, now=T0).speak
+
+
+def test_an_episode_remembers_its_worst_grade_until_it_ends() -> None:
+    state, found = AlertState(), []
+    for grade in (OK, NOTICE, CRITICAL, NOTICE, WARNING, OK, NOTICE):
+        state = step(state, Seen(grade), policy=POLICY, now=T0).state
+        found.append(state.episode_worst)
+    assert found == [None, NOTICE, CRITICAL, CRITICAL, CRITICAL, None, NOTICE]
+
+
+@pytest.mark.parametrize(("worst", "sound"), [(None, False), (NOTICE, False), (WARNING, True), (DEFICIT, True)])
+def test_what_was_serious_and_is_gone_is_told_with_sound_though_it_had_eased(worst: Grade | None, sound: bool) -> None:
+    eased = AlertState(grade=NOTICE, announced=NOTICE, episode=1, number=3, episode_worst=worst, seen_at=T0)
+    decision = step(eased, Seen(OK, is_gone=True), policy=POLICY, now=T0)
+    assert (decision.reason, decision.speak, decision.sound) == (Reason.RECOVERED, True, sound)
+
+
+def test_an_account_s_mute_ends_with_its_blindness() -> None:
+    quieted = blind(OK, mute=muted(OK))
+    assert watch(quieted, DOWN, policy=POLICY, now=T0).state.mute == quieted.mute
+    assert watch(quieted, Seen(OK), policy=POLICY, now=T0).state.mute is None

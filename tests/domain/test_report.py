@@ -127,3 +127,11 @@ def test_the_way_back_is_computed_from_what_was_graded() -> None:
     assert told.top_up >= D(8500) / D("0.62") - D(10_000)
     calm = judge(pool(HELD)).pools[0]
     assert with_way_back(calm, snapshot(pool(HELD)), HOURLY, ladders=DEFAULT_LADDERS, now=T0) == calm
+
+
+def test_failure_15_no_room_says_whether_nothing_can_breach_or_nothing_is_known() -> None:
+    safe = position(notional="2000", rate="0")
+    [free] = judge(pool(safe, equity="1000000", maintenance_margin="10")).pools
+    [sizeless] = judge(pool(replace(safe, notional=None), equity="1000000", maintenance_margin="10")).pools
+    [unknown] = judge(pool(safe, maintenance_margin=None)).pools
+    assert [(p.room, p.room_known) for p in (free, sizeless, unknown)] == [(None, True), (None, False), (None, False)]

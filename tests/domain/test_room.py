@@ -247,6 +247,7 @@ def test_without_a_size_room_comes_from_the_venue_s_liquidation_price() -> None:
     assert report.decisive is not None
     assert report.decisive.room == close_to(-0.05)
     assert "liquidation prices" in report.notes[0]
+    assert report.known
 
 
 @pytest.mark.parametrize("price", [None, D(0), D(-5)])
@@ -254,4 +255,5 @@ def test_a_missing_liquidation_price_is_not_a_price_of_zero(price: Decimal | Non
     sizeless = replace(position(), notional=None, liquidation_price=price)
     report = room_of(pool(sizeless), HOURLY, T0)
     assert report.scenarios == ()
+    assert not report.known
     assert "cannot be computed" in report.notes[0]

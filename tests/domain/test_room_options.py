@@ -80,3 +80,4 @@ def test_an_option_whose_mark_no_volatility_explains_is_named() -> None:
     impossible = option(SHORT, is_call=True, strike="55000", mark="60000")
     report = room_of(pool(impossible, equity="40000"), HOURLY, T0)
     assert impossible.symbol in report.notes[1]
+    assert not report.known, "what is left out cannot be vouched for"

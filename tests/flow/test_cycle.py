@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from marginbot.domain.alerting import Mute, MuteKind
+from marginbot.domain.alerting import Mute, MuteKind, Reason
 from marginbot.domain.errors import Banned, KeyRefused, RateLimited, VenueDown
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import Side
@@ -176,3 +176,20 @@ async def test_the_facts_keep_when_the_account_was_read(world: World) -> None:
     [notice] = world.store.notices
     assert notice.facts.read_at == world.clock.now - timedelta(seconds=7)
     assert notice.facts.at == world.clock.now
+
+
+async def test_critical_then_notice_then_gone_is_told_as_serious(world: World) -> None:
+    account = world.register(ALICE, "main", long_at(91.9))
+    await world.after(0)
+    world.reader.accounts["11-main"] = long_at(96.7)
+    await world.after(30)
+    assert world.store.told(account)[-1] == "cross:USDT eased NOTICE"
+    world.reader.accounts["11-main"] = snapshot()
+    await world.after(30)
+    last = world.store.notices[-1]
+    assert (last.facts.reason, last.facts.previous, last.facts.episode_worst) == (
+        Reason.RECOVERED,
+        Grade.NOTICE,
+        Grade.CRITICAL,
+    )
+    assert last.sound

@@ -143,6 +143,12 @@ class TelegramServer(World):
         me = self._poller
         if "allowed_updates" in params:
             self.allow(params["allowed_updates"])
+        if self.webhook:
+            raise ApiError(
+                409,
+                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook"
+                " first",
+            )
         deadline = time.monotonic() + min(params.get("timeout", 0), self.longest_poll)
         while True:
             seen = self.bell.count

@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-FaultKind = Literal["429", "500", "502", "400", "403", "reset", "reset_after", "slow", "migrate"]
+FaultKind = Literal["429", "500", "502", "400", "403", "409", "reset", "reset_after", "slow", "migrate"]
 
 BAD_GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
 
@@ -68,6 +68,8 @@ class Fault:
                 return ApiError(400, self.description or "Bad Request: message can't be sent")
             case "403":
                 return ApiError(403, self.description or "Forbidden: bot was blocked by the user")
+            case "409":
+                return ApiError(409, self.description or "Conflict: terminated by other getUpdates request")
             case "migrate":
                 return migrated(self.migrate_to or -1_000_000_000_001)
         return None

@@ -118,9 +118,14 @@ class Methods:
     def _send(self, params: Json, text: str, html: str, kind: str, file: object = None) -> Json:
         chat = self._chat(params)
         check_markup(params.get("reply_markup"))
+        thread_id = params.get("message_thread_id")
+        if thread_id is not None and thread_id not in chat.topics:
+            raise bad_request("message thread not found")
+        if thread_id is not None and not chat.topics[thread_id]:
+            raise bad_request("TOPIC_CLOSED")
         reply_to = self._replied(chat, params.get("reply_parameters"))
         message = self._world.add_message(chat, self._world.bot, text, reply_to=reply_to, kind=kind)
-        message.html = html
+        message.html, message.thread_id = html, thread_id
         message.parse_mode = params.get("parse_mode")
         message.markup = params.get("reply_markup")
         message.silent = params.get("disable_notification", False)
@@ -228,11 +233,16 @@ class Methods:
         return self._world.bot.as_api() | abilities | {"supports_inline_queries": False}
 
     def _get_webhook(self, _: Json) -> Json:
-        return {"url": "", "has_custom_certificate": False, "pending_update_count": self._world.pending}
+        return {
+            "url": self._world.webhook,
+            "has_custom_certificate": False,
+            "pending_update_count": self._world.pending,
+        }
 
     def _delete_webhook(self, params: Json) -> bool:
         if params.get("drop_pending_updates"):
             self._world.drop_updates()
+        self._world.webhook = ""
         return True
 
     def _set_commands(self, params: Json) -> bool:

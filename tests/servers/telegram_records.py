@@ -68,6 +68,7 @@ class Message:
     kind: str = "text"  # "photo", "document", …
     file: Upload | None = None
     pinned: bool = False
+    thread_id: int | None = None  # the topic of a forum
     history: list[str] = field(default_factory=list)  # texts before each edit
     sent_at: float = field(default_factory=time.monotonic)
     edited_at: float | None = None
@@ -93,11 +94,12 @@ class Chat:
     members: dict[int, Status] = field(default_factory=dict)
     messages: dict[int, Message] = field(default_factory=dict)
     migrated_to: int | None = None
+    topics: dict[int, bool] = field(default_factory=dict)  # of a forum: number, whether it is open
 
     def as_api(self) -> Json:
         chat: Json = {"id": self.id, "type": self.type}
         if not self.user:
-            return chat | {"title": self.title}
+            return chat | {"title": self.title} | ({"is_forum": True} if self.topics else {})
         person = self.user.as_api()
         return chat | {name: person[name] for name in ("first_name", "username") if name in person}
 
@@ -127,6 +129,8 @@ def message_as_api(message: Message, chat: Chat, *, with_reply: bool = True) -> 
         "from": message.sender.as_api(),
     }
     body |= _content(message)
+    if message.thread_id is not None:
+        body |= {"message_thread_id": message.thread_id, "is_topic_message": True}
     if message.edited_at is not None:
         body["edit_date"] = int(time.time())
     if message.buttons:

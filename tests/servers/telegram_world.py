@@ -58,6 +58,7 @@ class World:
         self.faults = Faults()
         self.throttle = Throttle()
         self.limits = False
+        self.webhook = ""  # set: getUpdates is refused until deleteWebhook
         self.open_to_strangers = True
         self.privacy = True
         self.chats: dict[int, Chat] = {}
@@ -102,14 +103,16 @@ class World:
         reply_to: int | None = None,
         chat_type: ChatType | None = None,
         age: float = 0,
+        thread_id: int | None = None,
     ) -> int:
-        """Somebody writes into a chat, `age` seconds ago; the id of the message."""
+        """Somebody writes into a chat (a forum's topic), `age` seconds ago; the id of the message."""
         with self.lock:
             chat = self.chat(chat_id, chat_type)
             if chat.type == "private" and chat.members[self.bot.id] == "kicked":
                 self.unblock(user_id)
             message = self.add_message(chat, self._person(chat, user_id), text, reply_to=reply_to)
             message.date -= int(age)
+            message.thread_id = thread_id
             if self._is_heard(chat, message):
                 self.push("message", message_as_api(message, chat))
             return message.message_id
@@ -181,6 +184,31 @@ class World:
         with self.lock:
             self._person(self.chat(chat_id), user_id)
             self.chats[chat_id].members[user_id] = status
+
+    def leave(self, chat_id: int, user_id: int, *, told: bool = True) -> None:
+        """Somebody leaves a group; `told`: with the service message that bots hear of it."""
+        with self.lock:
+            chat = self.chat(chat_id)
+            person = self._person(chat, user_id)
+            chat.members[user_id] = "left"
+            if told:
+                service = self.add_message(chat, person, "", kind="service")
+                self.push("message", message_as_api(service, chat) | {"left_chat_member": person.as_api()})
+
+    def change_member(self, chat_id: int, user_id: int, status: Status) -> None:
+        """Somebody's place in a group changes: what chat_member reports to an administrator."""
+        with self.lock:
+            chat = self.chat(chat_id)
+            person = self._person(chat, user_id)
+            before, chat.members[user_id] = chat.members[user_id], status
+            change: Json = {
+                "chat": chat.as_api(),
+                "from": person.as_api(),
+                "date": int(time.time()),
+                "old_chat_member": member_as_api(person, before),
+                "new_chat_member": member_as_api(person, status),
+            }
+            self.push("chat_member", change)
 
     def migrate(self, chat_id: int, new_chat_id: int) -> None:
         """A group becomes a supergroup: both service messages, and the old id is refused from now on."""

@@ -202,3 +202,14 @@ def test_failure_02_killed_anywhere_in_a_record_it_is_there_whole_or_not_at_all(
         assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0]
     assert deaths >= 10
     assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1]
+
+
+def test_an_account_s_mute_does_not_outlive_its_blindness_even_if_set_meanwhile(store: SqliteStore) -> None:
+    account = add(store)
+    blind = AlertState(grade=Grade.CRITICAL, blind_since=NOW)
+    store.record(cycle_record(account, states={"": blind}, notices=[]))
+    store.set_mute(account.id, "", LATER)
+    store.record(cycle_record(account, states={"": blind}, notices=[]))
+    assert store.states(account.id)[""].mute == LATER
+    store.record(cycle_record(account, states={"": replace(blind, blind_since=None)}, notices=[]))
+    assert store.states(account.id)[""].mute is None

@@ -45,8 +45,7 @@ def _notice_answered(call: Call, services: Services) -> Notice | None:
 
 
 def _one(call: Call, services: Services, notice: Notice, wait: timedelta | None) -> Sequence[Quieted]:
-    done = services.preferences.quiet_notice(call.person.user_id, notice, wait, call.at)
-    return [done] if done else []
+    return services.preferences.quiet_message(call.person.user_id, notice, wait, call.at)
 
 
 def _told(done: Sequence[Quieted], call: Call) -> Reply:
