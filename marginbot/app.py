@@ -204,7 +204,7 @@ class Bot:
         log.info("stopping")
         self._scheduler.stop()
         await asyncio.gather(
-            self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS), self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS)
+            self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS), self._watch.delivery.stop(STOP_GRACE_SECONDS)
         )
         await ended(talking)
         if self._health:
@@ -242,7 +242,7 @@ class Bot:
             accounts=sum(account.refused is None for account in accounts),
             accounts_refused=sum(account.refused is not None for account in accounts),
             accounts_blind=sum(is_blind(standing) for standing in standings),
-            notices_pending=len(self._store.pending_notices()),
+            notices_pending=self._store.count_pending(),
         )
 
     def _health_text(self) -> str:

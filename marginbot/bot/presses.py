@@ -22,7 +22,7 @@ from marginbot.flow.ports import Account, Person
 from marginbot.flow.preferences import Quieted
 
 SNOOZE = timedelta(hours=1)
-_NOTICE = re.compile(r"(ack|snz|det|try):([0-9]{1,18})")
+_NOTICE = re.compile(r"(ack|all|snz|det|try):([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _MARK = "🔕 "
 
@@ -71,6 +71,15 @@ async def _acknowledge(pressed: Press, notice: Notice, account: Account, service
     return _quieted(pressed, notice, _quiet(pressed, notice, services, wait=None))
 
 
+async def _acknowledge_all(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    """Everything that the message told; what has become worse since then is left as it is."""
+    together = services.store.notices_with(notice.id)
+    shown = [told for told in together if _worse_by_now(told, services) is None]
+    if not shown:
+        _require_not_worse(notice, services)
+    return _quieted(pressed, notice, [done for told in shown for done in _quiet(pressed, told, services, wait=None)])
+
+
 async def _snooze(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     _require_not_worse(notice, services)
     return _quieted(pressed, notice, _quiet(pressed, notice, services, wait=SNOOZE))
@@ -98,14 +107,18 @@ def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
     return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
 
 
+def _worse_by_now(notice: Notice, services: Services) -> Grade | None:
+    state = services.store.states(notice.account_id).get(notice.subject, AlertState())
+    return state.grade if state.grade is not None and state.grade > (notice.facts.grade or Grade.OK) else None
+
+
 def _require_not_worse(notice: Notice, services: Services) -> None:
     """A tap on an old message must not quiet a grade that its reader has not seen."""
-    state = services.store.states(notice.account_id).get(notice.subject, AlertState())
-    shown = notice.facts.grade or Grade.OK
-    if state.grade is not None and state.grade > shown:
+    worse = _worse_by_now(notice, services)
+    if worse is not None:
         raise RequestError(
             "worse by now",
-            advice=f"It has become worse since this message: {state.grade.name}. Look at the newest one. "
+            advice=f"It has become worse since this message: {worse.name}. Look at the newest one. "
             "Nothing was changed.",
         )
 
@@ -137,6 +150,7 @@ async def _retry(pressed: Press, notice: Notice, account: Account, services: Ser
 
 ACTIONS: dict[str, Callable[[Press, Notice, Account, Services], Awaitable[Answer]]] = {
     "ack": _acknowledge,
+    "all": _acknowledge_all,
     "snz": _snooze,
     "det": _details,
     "try": _retry,
