@@ -20,6 +20,8 @@ from marginbot.domain.report import PoolReport
 OVERTAKEN_AFTER = timedelta(seconds=30)
 FIRST_RETRY = timedelta(seconds=1)
 LONGEST_RETRY = timedelta(seconds=60)
+FIRST_LINE_RETRY = timedelta(milliseconds=250)
+LONGEST_LINE_RETRY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +136,22 @@ class Moved:
 Outcome = Sent | TryAgain | Unreachable | Moved
 
 
-def retry_at(outcome: TryAgain, attempts: int, now: datetime) -> datetime:
-    """When to try again: what was asked for, else exponentially later, never more than a minute."""
+def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int = 1) -> datetime:
+    """When to try again: what was asked for, else exponentially later, never more than a minute.
+
+    Trouble on the line is not the message's fault: it is soon tried again, unless nothing at all gets through
+    (`failures` in a row, of any message).
+    """
     if outcome.after is not None:
         return now + max(outcome.after, FIRST_RETRY)
-    doublings = min(max(0, attempts - 1), 10)
-    return now + min(LONGEST_RETRY, FIRST_RETRY * (1 << doublings))
+    if outcome.line:
+        own = min(LONGEST_LINE_RETRY, _doubled(FIRST_LINE_RETRY, attempts))
+        return now + max(own, min(LONGEST_RETRY, _doubled(FIRST_LINE_RETRY, failures)))
+    return now + min(LONGEST_RETRY, _doubled(FIRST_RETRY, attempts))
+
+
+def _doubled(first: timedelta, times: int) -> timedelta:
+    return first * (1 << min(max(0, times - 1), 10))
 
 
 def overtaken(line: Line, newest_id: int, now: datetime) -> bool:

@@ -12,14 +12,15 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-OVERALL_PER_SECOND = 28.4  # with a burst of 2: never more than 30 in any second
+EVENLY_PER_SECOND = 29.5  # spread over the second, so that an alarm never finds it used up
 CALM_PER_SECOND = 25.0
 SECOND = timedelta(seconds=1)
+OVERALL = (30, SECOND)
 PRIVATE = ((3, 2 * SECOND), (5, 5.1 * SECOND))
 GROUP = ((3, 2 * SECOND), (20, 61 * SECOND))
 MOST_IDLE_CHATS = 2_000  # remembered before those that may speak freely again are forgotten
 IDLE_AFTER = 70 * SECOND
-PROBE_EVERY = SECOND
+PROBE_EVERY = 0.5 * SECOND
 TROUBLE_FROM = 3  # failures in a row
 
 
@@ -45,23 +46,30 @@ class Bucket:
 
 
 class Window:
-    """At most `most` within any `span`, exactly."""
+    """At most `most` within any `span`, exactly, as the other side counts: at some time between `take` and `done`."""
 
     def __init__(self, most: int, span: timedelta) -> None:
-        self._seen: deque[datetime] = deque(maxlen=most)
-        self._span = span
+        self._most, self._span = most, span
+        self._done: deque[datetime] = deque(maxlen=most)
+        self._in_flight = 0
 
     def ready_at(self, now: datetime) -> datetime:
         """The earliest time, not before `now`, at which there is room."""
-        if len(self._seen) < (self._seen.maxlen or 0) or self._seen[-1] > now:  # or the clock was set back
+        free = max(1, self._most - self._in_flight)
+        if len(self._done) < free or self._done[-1] > now:  # or the clock was set back
             return now
-        return max(now, self._seen[0] + self._span)
+        return max(now, self._done[-free] + self._span)
 
     def take(self, now: datetime) -> None:
         """Use a place. Only when `ready_at` says now."""
-        if self._seen and self._seen[-1] > now:
-            self._seen.clear()
-        self._seen.append(now)
+        if self._done and self._done[-1] > now:
+            self._done.clear()
+        self._in_flight += 1
+
+    def done(self, now: datetime) -> None:
+        """What used a place was answered, or given up."""
+        self._in_flight -= 1
+        self._done.append(now)
 
 
 class ChatPace:
@@ -84,6 +92,11 @@ class ChatPace:
         for window in self._windows:
             window.take(now)
 
+    def done(self, now: datetime) -> None:
+        """It was answered."""
+        for window in self._windows:
+            window.done(now)
+
     def is_idle(self, now: datetime) -> bool:
         """Nothing is remembered that could still bind."""
         flooded = self.flooded_until is not None and self.flooded_until > now
@@ -94,13 +107,14 @@ class Pacing:
     """All limits together."""
 
     def __init__(self) -> None:
-        self._overall = Bucket(burst=2, per_second=OVERALL_PER_SECOND)
+        self._limit = Window(*OVERALL)
+        self._evenly = Bucket(burst=2, per_second=EVENLY_PER_SECOND)
         self._calm = Bucket(burst=1, per_second=CALM_PER_SECOND)
         self._chats: dict[int, ChatPace] = {}
 
     def lane_ready_at(self, now: datetime, *, urgent: bool) -> datetime:
         """When the next message of this lane may leave, whoever it is for."""
-        overall = self._overall.ready_at(now)
+        overall = max(self._limit.ready_at(now), self._evenly.ready_at(now))
         return overall if urgent else max(overall, self._calm.ready_at(now))
 
     def chat_ready_at(self, chat_id: int, now: datetime) -> datetime:
@@ -110,10 +124,16 @@ class Pacing:
 
     def take(self, chat_id: int, now: datetime, *, urgent: bool) -> None:
         """A message leaves now."""
-        self._overall.take(now)
+        self._limit.take(now)
+        self._evenly.take(now)
         if not urgent:
             self._calm.take(now)
         self._pace(chat_id, now).take(now)
+
+    def done(self, chat_id: int, now: datetime) -> None:
+        """A message that left was answered: the places it took are free again some time after now."""
+        self._limit.done(now)
+        self._pace(chat_id, now).done(now)
 
     def flooded(self, chat_id: int, until: datetime, now: datetime) -> None:
         """This chat asked for quiet."""
@@ -133,19 +153,19 @@ class LineTrouble:
 
     def __init__(self) -> None:
         self.failed: set[int] = set()  # since the last success
-        self._failures = 0
+        self.failures = 0
         self.probe_at: datetime | None = None
 
     def did_not_pass(self, ids: Iterable[int], now: datetime) -> None:
         """These notices did not get through, for no fault of theirs."""
         self.failed.update(ids)
-        self._failures += 1
+        self.failures += 1
         self.probe_at = self.probe_at or now + PROBE_EVERY
 
     def passed(self) -> Sequence[int]:
         """Something got through: the notices that were held up until now. A few single failures are no trouble."""
-        held_up = sorted(self.failed) if self._failures >= TROUBLE_FROM else []
-        self.failed, self._failures, self.probe_at = set(), 0, None
+        held_up = sorted(self.failed) if self.failures >= TROUBLE_FROM else []
+        self.failed, self.failures, self.probe_at = set(), 0, None
         return held_up
 
     def is_probe_due(self, now: datetime) -> bool:

@@ -98,7 +98,7 @@ class Delivery:
         self._backlog.add(self._store.pending_lines(self._backlog.newest_id), now)
 
     def _probe(self, now: datetime) -> None:
-        """While nothing gets through at all, one message a second finds out when that has ended."""
+        """While nothing gets through at all, one message now and then finds out when that has ended."""
         if not self._line.is_probe_due(now):
             return
         free = [
@@ -190,8 +190,10 @@ class Delivery:
             outcome = await self._sent(notices)
             self._finish(notices, outcome, self._clock())
         finally:
+            now, chat_id = self._clock(), notices[0].chat_id
             self._in_flight -= 1
-            self._backlog.back(notices[0].chat_id, self._clock())
+            self._pacing.done(chat_id, now)
+            self._backlog.back(chat_id, now)
             self.dispatch()
 
     async def _sent(self, notices: Sequence[Notice]) -> Outcome:
@@ -234,7 +236,8 @@ class Delivery:
         elif outcome.after is None and len(notices) > 1:
             self._alone.update(notice.id for notice in notices)
             return now
-        again = retry_at(outcome, max(notice.attempts for notice in notices) + 1, now)
+        attempts = max(notice.attempts for notice in notices) + 1
+        again = retry_at(outcome, attempts, now, failures=self._line.failures)
         if outcome.after is not None:
             self._pacing.flooded(notices[0].chat_id, again, now)
         return again

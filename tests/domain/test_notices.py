@@ -63,6 +63,21 @@ def test_retry_at(attempts: int, asked: float | None, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("attempts", "failures", "seconds"),
+    [
+        pytest.param(1, 1, 0.25, id="an answer that was lost: at once, nearly"),
+        pytest.param(3, 1, 1, id="again: a little later"),
+        pytest.param(99, 2, 2, id="never much later while others get through"),
+        pytest.param(2, 7, 16, id="but nothing gets through"),
+        pytest.param(2, 999, 60, id="for long"),
+    ],
+)
+def test_trouble_on_the_line_is_not_the_message_s_fault(attempts: int, failures: int, seconds: float) -> None:
+    trouble = TryAgain("reset", line=True)
+    assert retry_at(trouble, attempts, T0, failures=failures) == T0 + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
     ("newest", "attempts", "age", "expected"),
     [
         pytest.param(1, 5, OVERTAKEN_AFTER * 99, False, id="the newest never is"),
