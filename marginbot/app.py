@@ -255,7 +255,7 @@ class Bot:
         self._scheduler.stop()
         await asyncio.gather(
             self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS),
-            self._watch.delivery.tasks.stop(STOP_GRACE_SECONDS),
+            self._watch.delivery.stop(STOP_GRACE_SECONDS),
             self._escalation.tasks.stop(STOP_GRACE_SECONDS),
         )
         self._ringer.close()
@@ -296,7 +296,7 @@ class Bot:
             accounts=sum(account.refused is None for account in accounts),
             accounts_refused=sum(account.refused is not None for account in accounts),
             accounts_blind=sum(is_blind(standing) for standing in standings),
-            notices_pending=len(self._store.pending_notices()),
+            notices_pending=self._store.count_pending(),
             reading_ages=oldest_by_venue(standings, now),
             audit=verdict,
             audit_age=None if verdict.checked_at is None else now - verdict.checked_at,

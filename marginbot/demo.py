@@ -11,7 +11,7 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -194,6 +194,12 @@ class DemoMessenger:
         )
         return Sent(self._sent)
 
+    async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
+        """Show them one after the other."""
+        for notice in notices:
+            await self.send(notice, now)
+        return Sent(self._sent)
+
 
 class Clock:
     """Simulated time, moved by hand."""
@@ -263,7 +269,10 @@ class _Show:
         )
         self.stage.event("scene", self.clock(), title=self.scenario.title, speed=speed)
         await self._register(desk, store, key, secret)
-        await self._live_through(desk, watch, speed)
+        try:
+            await self._live_through(desk, watch, speed)
+        finally:
+            await watch.delivery.stop(0)
         self._summary()
 
     async def _register(self, desk: Desk, store: SqliteStore, key: str, secret: str) -> None:

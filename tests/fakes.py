@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from marginbot.domain.errors import BadCredentials
@@ -83,17 +83,27 @@ class FakeMessenger:
         self.script: dict[int, list[Outcome | Exception]] = defaultdict(list)
         self.tried: list[Notice] = []
         self.accepted: list[Notice] = []
+        self.messages = 0
+        self.poisoned: set[str] = set()  # subjects that cannot be rendered
         self.while_sending: Callable[[], None] = lambda: None
 
     async def send(self, notice: Notice, now: datetime) -> Outcome:
-        self.tried.append(notice)
+        return await self.send_bundle([notice], now)
+
+    async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
+        self.tried += notices
+        self.messages += 1
         await asyncio.sleep(0)
         self.while_sending()
-        outcome = self.script[notice.chat_id].pop(0) if self.script[notice.chat_id] else Sent(1000 + len(self.tried))
+        for notice in notices:
+            if notice.subject in self.poisoned:
+                raise KeyError("a bug in the renderer")
+        script = self.script[notices[0].chat_id]
+        outcome = script.pop(0) if script else Sent(1000 + self.messages)
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, Sent):
-            self.accepted.append(notice)
+            self.accepted += notices
         return outcome
 
     def told(self, chat_id: int) -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from telegram import Bot
 
-from marginbot.bot import render_alert
+from marginbot.bot import render_alert, render_bundle
 from marginbot.bot.figures import BLIND, SYMBOLS, text
 from marginbot.bot.render import to_plain
-from marginbot.bot.wire import Letter, post
+from marginbot.bot.wire import Letter, post, post_whole
 from marginbot.domain.notices import Notice, Outcome
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,16 @@ class TelegramMessenger:
     async def send(self, notice: Notice, now: datetime) -> Outcome:
         """Send a notice, loudly or not; in full if Telegram takes that, else as short plain text."""
         return await post(self._bot, letter_of(notice, now))
+
+    async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
+        """Send several as one message, or none of them: refused, they go one by one."""
+        letter = Letter(
+            chat_id=notices[0].chat_id,
+            html=render_bundle.bundle(notices, now),
+            buttons=render_bundle.buttons(notices),
+            silent=not any(notice.sound for notice in notices),
+        )
+        return await post_whole(self._bot, letter)
 
 
 def letter_of(notice: Notice, now: datetime) -> Letter:

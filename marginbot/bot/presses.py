@@ -21,7 +21,7 @@ from marginbot.flow.ports import Account, Person
 from marginbot.flow.preferences import Quieted
 
 SNOOZE = timedelta(hours=1)
-_NOTICE = re.compile(r"(ack|snz|det|try):([0-9]{1,18})")
+_NOTICE = re.compile(r"(ack|all|snz|det|try):([0-9]{1,18})")
 _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
@@ -86,6 +86,13 @@ async def _acknowledge(pressed: Press, notice: Notice, account: Account, service
     return _quiet(pressed, notice, services, wait=None)
 
 
+async def _acknowledge_all(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    """Everything that the message told; what has become worse since then is left as it is."""
+    together, call = services.store.notices_with(notice.id), pressed.call
+    done = services.preferences.acknowledge_messages(call.person.user_id, together, call.at)
+    return _quieted(pressed, notice, done)
+
+
 async def _snooze(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     return _quiet(pressed, notice, services, wait=SNOOZE)
 
@@ -132,6 +139,7 @@ async def _retry(pressed: Press, notice: Notice, account: Account, services: Ser
 
 ACTIONS: dict[str, Callable[[Press, Notice, Account, Services], Awaitable[Answer]]] = {
     "ack": _acknowledge,
+    "all": _acknowledge_all,
     "snz": _snooze,
     "det": _details,
     "try": _retry,

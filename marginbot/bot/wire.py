@@ -17,6 +17,7 @@ from telegram.error import (
     ChatMigrated,
     Forbidden,
     InvalidToken,
+    NetworkError,
     RetryAfter,
     TelegramError,
 )
@@ -79,7 +80,8 @@ def outcome_of(error: TelegramError) -> Outcome | Refused:
         return Unreachable(told) if any(part in told.lower() for part in GONE) else Refused(told)
     if isinstance(error, InvalidToken):
         log.error("Telegram does not accept the bot's token: check MARGINBOT_TELEGRAM_TOKEN")
-    return TryAgain(told)  # TimedOut, NetworkError, Conflict: perhaps delivered, perhaps not
+    # TimedOut, NetworkError: perhaps delivered, perhaps not
+    return TryAgain(told, line=isinstance(error, NetworkError))
 
 
 def _wait(error: RetryAfter) -> timedelta:
@@ -104,6 +106,15 @@ async def post(bot: Bot, letter: Letter) -> Outcome:
 def _is_topic_gone(result: Outcome | Refused) -> bool:
     told = result.error.lower() if isinstance(result, Refused | Unreachable) else ""
     return any(part in told for part in TOPIC_GONE)
+
+
+async def post_whole(bot: Bot, letter: Letter) -> Outcome:
+    """Send a message as it is, or not at all."""
+    result = await _attempt(bot, letter, _forms(letter)[0])
+    if isinstance(result, Refused):
+        log.warning("Telegram refused a message: %s", result.error)
+        return TryAgain(result.error)
+    return result
 
 
 Form = tuple[str, ParseMode | None, InlineKeyboardMarkup | None]

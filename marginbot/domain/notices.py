@@ -22,6 +22,8 @@ from marginbot.domain.report import PoolReport
 OVERTAKEN_AFTER = timedelta(seconds=30)
 FIRST_RETRY = timedelta(seconds=1)
 LONGEST_RETRY = timedelta(seconds=60)
+FIRST_LINE_RETRY = timedelta(milliseconds=250)
+LONGEST_LINE_RETRY = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,32 @@ class Notice(NewNotice):
     next_attempt_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A pending notice in the few words that decide its turn; its facts are read when it is sent."""
+
+    id: int
+    chat_id: int
+    account_id: int
+    subject: str
+    reason: Reason | None  # None: the facts cannot be read
+    grade: Grade | None
+    cushion: float | None
+    blind: bool
+    created_at: datetime
+    attempts: int = 0
+    next_attempt_at: datetime | None = None  # of one being sent: when it may be taken for lost
+
+    @property
+    def story(self) -> tuple[int, str]:
+        """What its order is kept within: a subject of an account."""
+        return self.account_id, self.subject
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it may be tried now."""
+        return self.next_attempt_at is None or self.next_attempt_at <= now
+
+
 class DropReason(StrEnum):
     """Why a notice was given up without being accepted."""
 
@@ -119,6 +147,7 @@ class TryAgain:
 
     error: str
     after: timedelta | None = None
+    line: bool = False  # the way to the other side is in trouble, not this message
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,23 +167,51 @@ class Moved:
 Outcome = Sent | TryAgain | Unreachable | Moved
 
 
-def retry_at(outcome: TryAgain, attempts: int, now: datetime) -> datetime:
-    """When to try again: what was asked for, else exponentially later, never more than a minute."""
+def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int = 1) -> datetime:
+    """When to try again: what was asked for, else exponentially later, never more than a minute.
+
+    Trouble on the line is not the message's fault: it is soon tried again, unless nothing at all gets through
+    (`failures` in a row, of any message).
+    """
     if outcome.after is not None:
         return now + max(outcome.after, FIRST_RETRY)
-    doublings = min(max(0, attempts - 1), 10)
-    return now + min(LONGEST_RETRY, FIRST_RETRY * (1 << doublings))
+    if outcome.line:
+        own = min(LONGEST_LINE_RETRY, _doubled(FIRST_LINE_RETRY, attempts))
+        return now + max(own, min(LONGEST_RETRY, _doubled(FIRST_LINE_RETRY, failures)))
+    return now + min(LONGEST_RETRY, _doubled(FIRST_RETRY, attempts))
 
 
-def overtaken(notice: Notice, newest_id: int, now: datetime) -> bool:
+def _doubled(first: timedelta, times: int) -> timedelta:
+    return first * (1 << min(max(0, times - 1), 10))
+
+
+def overtaken(line: Line, newest_id: int, now: datetime) -> bool:
     """Whether a pending notice has lost its point: its subject has newer news, and it is late or already tried."""
-    return newest_id > notice.id and (notice.attempts > 0 or now - notice.created_at > OVERTAKEN_AFTER)
+    return newest_id > line.id and (line.attempts > 0 or now - line.created_at > OVERTAKEN_AFTER)
 
 
-def urgency(notice: Notice) -> tuple[int, float, int]:
-    """Sort key: worst grade first, then smallest cushion, then oldest."""
-    facts = notice.facts
-    cushion = facts.pool.cushion if facts.pool and facts.pool.cushion is not None else float("inf")
-    grade = -1 if facts.grade is None else int(facts.grade)
-    blind = facts.cause is not None
-    return -max(grade, Grade.WARNING if blind else grade), cushion, notice.id
+def quieted_grade(line: Line) -> Grade | None:
+    """The grade at which an acknowledgement takes the point out of a waiting notice; None: it is told regardless."""
+    if line.reason in (Reason.REMINDER_DUE, Reason.STILL_BLIND):
+        return line.grade or Grade.OK
+    return None
+
+
+Urgency = tuple[int, float, int]  # ascending: the smallest goes first
+
+
+def urgency(line: Line) -> Urgency:
+    """Sort key: worst grade first, then smallest cushion, then oldest.
+
+    Not seeing an account is at least a warning; of one that was in danger it counts as critical.
+    """
+    grade = Grade.OK if line.grade is None else line.grade
+    rank = -1 if line.grade is None else int(grade)
+    if line.blind:
+        rank = max(rank, Grade.CRITICAL if grade >= Grade.WARNING else Grade.WARNING)
+    return -rank, float("inf") if line.cushion is None else line.cushion, line.id
+
+
+def is_urgent(key: Urgency) -> bool:
+    """Whether it goes in the lane that is always kept free."""
+    return -key[0] >= Grade.CRITICAL

@@ -1,32 +1,45 @@
-"""Delivery: sends what was written, then writes what became of it. Delivery never grades."""
+"""Delivery: sends what was written, then writes what became of it. Delivery never grades.
+
+What a chat is told next is decided when it can be told: nothing queues behind a decision. One message at a time to
+a chat, few at a time in all; everything due for a chat leaves together, the worst first.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
-from marginbot.domain.alerting import Reason
+from marginbot.domain.backlog import Backlog, Story
 from marginbot.domain.notices import (
     DropReason,
+    Line,
     Moved,
     Notice,
     Outcome,
     Sent,
     TryAgain,
     Unreachable,
+    is_urgent,
     overtaken,
+    quieted_grade,
     retry_at,
     urgency,
 )
+from marginbot.domain.pacing import LineTrouble, Pacing
 from marginbot.flow.ports import Messenger, Store
 from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-MAX_CHATS_AT_ONCE = 8
+MOST_IN_FLIGHT = 8
+MOST_CALM_IN_FLIGHT = 6
+MOST_IN_A_BUNDLE = 10
+SEND_SECONDS = 12.0
+LEASE = timedelta(seconds=15)  # longer than a message can be on its way
+RELOAD_AFTER = timedelta(seconds=5)
+SHORTEST_NAP = 0.002
 
 
 class Delivery:
@@ -36,93 +49,195 @@ class Delivery:
         self._store = store
         self._messenger = messenger
         self._clock = clock
-        self._not_before: dict[int, datetime] = {}  # flood waits, by chat
-        self._busy: set[int] = set()
-        self._slots = asyncio.Semaphore(MAX_CHATS_AT_ONCE)
+        self._backlog = Backlog()
+        self._pacing = Pacing()
+        self._line = LineTrouble()
+        self._alone: set[int] = set()  # what a bundle was refused for is sent by itself
+        self._in_flight = 0
+        self._reload_at: datetime | None = None
+        self._nap: asyncio.TimerHandle | None = None
+        self._stopped = False
         self.tasks = Tasks()
 
     def dispatch(self) -> int:
-        """Start working every chat that has notices due and is not being worked already; returns how many."""
-        queues = [q for q in self._by_chat(self._store.pending_notices()) if q[0].chat_id not in self._busy]
-        for queue in queues:
-            self._busy.add(queue[0].chat_id)
-            self.tasks.spawn(self._work(queue))
-        return len(queues)
+        """Start sending whatever may leave now; returns how many messages. The rest leaves as soon as it may."""
+        if self._stopped:
+            return 0
+        now = self._clock()
+        self._load(now)
+        self._probe(now)
+        started, wakes_at = 0, None
+        while (turn := self._turn(now)) is not None:
+            chat_id, urgent = turn
+            if self._in_flight >= (MOST_IN_FLIGHT if urgent else MOST_CALM_IN_FLIGHT):
+                break  # the end of one looks again
+            ready_at = self._pacing.lane_ready_at(now, urgent=urgent)
+            if ready_at > now:
+                wakes_at = ready_at
+                break
+            started += self._start(chat_id, now, urgent=urgent)
+        self._sleep(now, wakes_at)
+        return started
 
     async def run(self) -> None:
-        """Send everything that is due now, and wait until the outcome is written down."""
+        """Send everything that may leave now, and wait until the outcome is written down."""
         self.dispatch()
         await self.tasks.settle()
 
-    async def _work(self, queue: Sequence[Notice]) -> None:
-        try:
-            async with self._slots:
-                await self._work_off(queue)
-        finally:
-            self._busy.discard(queue[0].chat_id)
+    async def stop(self, grace: float) -> None:
+        """Start nothing new; let what is on its way arrive."""
+        self._stopped = True
+        if self._nap is not None:
+            self._nap.cancel()
+        await self.tasks.stop(grace)
 
-    def _by_chat(self, pending: Sequence[Notice]) -> list[list[Notice]]:
-        """One queue per chat; within it the subjects by their most urgent notice, each subject oldest first."""
-        now = self._clock()
-        chats: dict[int, list[Notice]] = defaultdict(list)
-        for notice in pending:
-            if self._not_before.get(notice.chat_id, now) <= now:
-                chats[notice.chat_id].append(notice)
-        queues = [_in_order(notices) for notices in chats.values()]
-        return sorted(queues, key=lambda queue: min(urgency(notice) for notice in queue))
+    def _load(self, now: datetime) -> None:
+        if self._reload_at is not None and self._reload_at <= now:
+            self._backlog.clear()
+            self._reload_at = None
+        self._backlog.add(self._store.pending_lines(self._backlog.newest_id), now)
 
-    async def _work_off(self, queue: Sequence[Notice]) -> None:
-        newest = {(n.account_id, n.subject): n.id for n in sorted(queue, key=lambda n: n.id)}
-        for notice in queue:
-            now = self._clock()
-            reason = self._point_lost(notice, newest[notice.account_id, notice.subject], now)
-            if reason is not None:
-                self._store.drop_notice(notice.id, reason, now)
-                continue
-            if notice.next_attempt_at is not None and notice.next_attempt_at > now:
-                continue
-            if not isinstance(await self._attempt(notice), Sent):
-                return  # the chat has trouble: leave the rest in order for the next round
+    def _probe(self, now: datetime) -> None:
+        """While nothing gets through at all, one message now and then finds out when that has ended."""
+        if not self._line.is_probe_due(now):
+            return
+        free = [
+            line for line in self._waiting(self._line.failed) if self._pacing.chat_ready_at(line.chat_id, now) <= now
+        ]
+        if free:
+            self._hasten([min(free, key=urgency)], now)
+        self._line.probed(now)
 
-    def _point_lost(self, notice: Notice, newest_id: int, now: datetime) -> DropReason | None:
-        if overtaken(notice, newest_id, now):
+    def _waiting(self, ids: Iterable[int]) -> Sequence[Line]:
+        """Of these lines the ones that are still there and not on their way."""
+        lines = [line for line in map(self._backlog.get, ids) if line is not None]
+        return [line for line in lines if self._backlog.is_free(line.chat_id)]
+
+    def _hasten(self, lines: Sequence[Line], now: datetime) -> None:
+        self._store.hasten([line.id for line in lines], now)
+        for line in lines:
+            self._backlog.change(line.id, next_attempt_at=now)
+            self._backlog.touch(line.chat_id, now)
+
+    def _turn(self, now: datetime) -> tuple[int, bool] | None:
+        """The chat whose turn it is, and whether it is urgent; chats that were told enough for now are put off."""
+        while (found := self._backlog.first(now)) is not None:
+            chat_id, rank = found
+            ready_at = self._pacing.chat_ready_at(chat_id, now)
+            if ready_at <= now:
+                return chat_id, is_urgent(rank)
+            self._backlog.park(chat_id, ready_at)
+        return None
+
+    def _sleep(self, now: datetime, wakes_at: datetime | None) -> None:
+        """Look again by itself when something may leave; the ends of sends and the scheduler look as well."""
+        if self._nap is not None:
+            self._nap.cancel()
+            self._nap = None
+        wakes = [at for at in (wakes_at, self._backlog.wakes_at(), self._line.probe_at, self._reload_at) if at]
+        if wakes:
+            seconds = max(SHORTEST_NAP, (min(wakes) - now).total_seconds())
+            self._nap = asyncio.get_running_loop().call_later(seconds, self.dispatch)
+
+    def _start(self, chat_id: int, now: datetime, *, urgent: bool) -> bool:
+        """Take what the chat is told next. Nothing is awaited in here: who acknowledges, does it before or after."""
+        heads = [head for story in self._backlog.stories(chat_id, now) if (head := self._head(story, now)) is not None]
+        wanted = self._together(heads)
+        taken = self._store.begin_attempts([line.id for line in wanted], now, now + LEASE) if wanted else []
+        for line in wanted:
+            self._backlog.change(line.id, attempts=line.attempts + 1, next_attempt_at=now + LEASE)
+        for missing in {line.id for line in wanted} - {notice.id for notice in taken}:
+            # Its account was removed, or another loop sends it, or it cannot be read: the database knows.
+            self._backlog.remove(missing)
+            self._reload_at = self._reload_at or now + RELOAD_AFTER
+        if not taken:
+            self._backlog.touch(chat_id, now)
+            return False
+        self._pacing.take(chat_id, now, urgent=urgent)
+        self._backlog.leave(chat_id)
+        self._in_flight += 1
+        self.tasks.spawn(self._work(taken))
+        return True
+
+    def _head(self, story: Story, now: datetime) -> Line | None:
+        """What is told next of a story; what lost its point is dropped on the way."""
+        newest_id = story[-1].id
+        for line in list(story):
+            reason = self._point_lost(line, newest_id, now)
+            if reason is None:
+                return line if line.is_due(now) else None
+            self._store.drop_notice(line.id, reason, now)
+            self._backlog.remove(line.id)
+        return None
+
+    def _together(self, heads: Sequence[Line]) -> Sequence[Line]:
+        if heads and heads[0].id in self._alone:
+            return heads[:1]
+        return [head for head in heads if head.id not in self._alone][:MOST_IN_A_BUNDLE]
+
+    def _point_lost(self, line: Line, newest_id: int, now: datetime) -> DropReason | None:
+        if overtaken(line, newest_id, now):
             return DropReason.OVERTAKEN
-        if notice.facts.reason is Reason.REMINDER_DUE and notice.facts.grade is not None:
-            state = self._store.states(notice.account_id).get(notice.subject)
-            if state and state.mute and state.mute.covers(notice.facts.grade, now):
+        grade = quieted_grade(line)
+        if grade is not None:
+            state = self._store.states(line.account_id).get(line.subject)
+            if state and state.mute and state.mute.covers(grade, now):
                 return DropReason.ACKNOWLEDGED
         return None
 
-    async def _attempt(self, notice: Notice) -> Outcome:
-        self._store.begin_attempt(notice.id, self._clock())
-        outcome = await self._sent(notice)
-        now = self._clock()
-        again: datetime | None = None
-        if isinstance(outcome, TryAgain):
-            again = retry_at(outcome, notice.attempts + 1, now)
-            if outcome.after is not None:
-                self._not_before[notice.chat_id] = again
-            log.warning("notice %s not accepted, next try %s: %s", notice.id, again.isoformat(), outcome.error)
-        elif isinstance(outcome, Unreachable):
-            log.warning("notice %s cannot be delivered: %s", notice.id, outcome.error)
-        elif isinstance(outcome, Moved):
-            self._store.move_chat(notice.chat_id, outcome.chat_id)
-            again = now
-        self._store.finish_attempt(notice.id, outcome, again, now)
-        return outcome
-
-    async def _sent(self, notice: Notice) -> Outcome:
+    async def _work(self, notices: Sequence[Notice]) -> None:
         try:
-            return await self._messenger.send(notice, self._clock())
+            outcome = await self._sent(notices)
+            self._finish(notices, outcome, self._clock())
+        finally:
+            now, chat_id = self._clock(), notices[0].chat_id
+            self._in_flight -= 1
+            self._pacing.done(chat_id, now)
+            self._backlog.back(chat_id, now)
+            self.dispatch()
+
+    async def _sent(self, notices: Sequence[Notice]) -> Outcome:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                if len(notices) == 1:
+                    return await self._messenger.send(notices[0], self._clock())
+                return await self._messenger.send_bundle(notices, self._clock())
+        except TimeoutError:
+            return TryAgain("no answer in time", line=True)
         except Exception as error:
             # A bug in rendering one notice must not hold up the chat's others: it is tried again, ever later.
-            log.exception("notice %s could not be sent", notice.id)
+            log.exception("notices %s could not be sent", [notice.id for notice in notices])
             return TryAgain(type(error).__name__)
 
+    def _finish(self, notices: Sequence[Notice], outcome: Outcome, now: datetime) -> None:
+        ids, chat_id = [notice.id for notice in notices], notices[0].chat_id
+        again: datetime | None = None
+        if isinstance(outcome, TryAgain):
+            again = self._again(notices, outcome, now)
+            log.warning("notices %s not accepted, next try %s: %s", ids, again.isoformat(), outcome.error)
+        elif isinstance(outcome, Unreachable):
+            log.warning("notices %s cannot be delivered: %s", ids, outcome.error)
+        elif isinstance(outcome, Moved):
+            self._store.move_chat(chat_id, outcome.chat_id)
+            again = self._reload_at = now
+        self._store.finish_attempts(ids, outcome, again, now)
+        for notice_id in ids:
+            if again is None:
+                self._backlog.remove(notice_id)
+                self._alone.discard(notice_id)
+            else:
+                self._backlog.change(notice_id, next_attempt_at=again)
+        if isinstance(outcome, Sent) and (held_up := self._waiting(self._line.passed())):
+            self._hasten(held_up, now)
 
-def _in_order(notices: Sequence[Notice]) -> list[Notice]:
-    subjects: dict[tuple[int, str], list[Notice]] = defaultdict(list)
-    for notice in notices:
-        subjects[notice.account_id, notice.subject].append(notice)
-    stories = sorted(subjects.values(), key=lambda story: min(urgency(notice) for notice in story))
-    return [notice for story in stories for notice in sorted(story, key=lambda n: n.id)]
+    def _again(self, notices: Sequence[Notice], outcome: TryAgain, now: datetime) -> datetime:
+        if outcome.line:
+            self._line.did_not_pass([notice.id for notice in notices], now)
+        elif outcome.after is None and len(notices) > 1:
+            self._alone.update(notice.id for notice in notices)
+            return now
+        attempts = max(notice.attempts for notice in notices) + 1
+        again = retry_at(outcome, attempts, now, failures=self._line.failures)
+        if outcome.after is not None:
+            self._pacing.flooded(notices[0].chat_id, again, now)
+        return again

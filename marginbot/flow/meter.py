@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -55,12 +55,21 @@ class MeteredMessenger:
 
     async def send(self, notice: Notice, now: datetime) -> Outcome:
         """Send, and count what became of it."""
+        return await self._counted(self._messenger.send(notice, now), [notice])
+
+    async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
+        """Send several as one message, and count each."""
+        return await self._counted(self._messenger.send_bundle(notices, now), notices)
+
+    async def _counted(self, sending: Awaitable[Outcome], notices: Sequence[Notice]) -> Outcome:
         try:
-            outcome = await self._messenger.send(notice, now)
+            outcome = await sending
         except Exception:
-            self._meter.send("failed")
+            for _ in notices:
+                self._meter.send("failed")
             raise
-        self._meter.send(OUTCOMES.get(type(outcome).__name__, type(outcome).__name__.lower()))
-        if isinstance(outcome, Sent):
-            self._meter.dwell(self._clock() - notice.facts.known_at)
+        for notice in notices:
+            self._meter.send(OUTCOMES.get(type(outcome).__name__, type(outcome).__name__.lower()))
+            if isinstance(outcome, Sent):
+                self._meter.dwell(self._clock() - notice.facts.known_at)
         return outcome

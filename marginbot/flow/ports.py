@@ -15,7 +15,7 @@ from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Ladders
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import DropReason, NewNotice, Notice, Outcome
+from marginbot.domain.notices import DropReason, Line, NewNotice, Notice, Outcome
 from marginbot.domain.passport import KeyCheck, Passport
 from marginbot.domain.record import Acknowledged, Telling
 from marginbot.domain.report import AccountReport
@@ -218,20 +218,47 @@ class Store(Protocol):
 
     # outbox
     def pending_notices(self) -> Sequence[Notice]:
-        """All notices that are neither sent nor dropped and are due or not, oldest first."""
+        """All notices that are neither sent nor dropped and are due or not, oldest first. Slow when there are many."""
+
+    def count_pending(self) -> int:
+        """How many those are."""
+
+    def pending_lines(self, after: int) -> Sequence[Line]:
+        """What decides the turn of each pending notice with an id above `after`, oldest first."""
+
+    def begin_attempts(self, notice_ids: Sequence[int], now: datetime, until: datetime) -> Sequence[Notice]:
+        """Take those that are pending and due for sending, in one transaction, until `until`; the others are left out.
+
+        Written before the request leaves: a repeat after a crash can be marked as one, and nobody else sends them
+        meanwhile. The answer is as they were before, in the order asked for.
+        """
 
     def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
         """Notices about accounts as a whole (not a pool) written since, without those given up."""
 
     def begin_attempt(self, notice_id: int, now: datetime) -> None:
-        """Written before the request leaves, so that a repeat after a crash can be marked as one."""
+        """Count an attempt of one notice."""
+
+    def finish_attempts(
+        self, notice_ids: Sequence[int], outcome: Outcome, next_attempt_at: datetime | None, now: datetime
+    ) -> None:
+        """Record what became of one message, for all the notices it carried, in one transaction.
+
+        `Sent` closes them, `Unreachable` drops them.
+        """
 
     def finish_attempt(self, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime) -> None:
-        """Record what became of an attempt. `Sent` closes it, `Unreachable` drops it."""
+        """The same for one notice."""
+
+    def hasten(self, notice_ids: Sequence[int], now: datetime) -> None:
+        """Pending notices that were to wait longer are due now."""
+
+    def notices_with(self, notice_id: int) -> Sequence[Notice]:
+        """All notices of the message that carried this one."""
 
     def drop_notice(self, notice_id: int, reason: DropReason, now: datetime) -> None: ...
     def notice_of_message(self, chat_id: int, message_id: int) -> Notice | None:
-        """The notice that a message in a chat carried, for replies and buttons."""
+        """The notice that a message in a chat carried, the worst of several, for replies and buttons."""
 
     def notice(self, notice_id: int) -> Notice | None: ...
     def move_chat(self, old: int, new: int) -> Sequence[int]:
@@ -254,3 +281,6 @@ class Messenger(Protocol):
 
     async def send(self, notice: Notice, now: datetime) -> Outcome:
         """Send a notice. Never raises for what the other side does; says whether it was accepted."""
+
+    async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
+        """Send several notices for one chat, worst first, as one message."""

@@ -94,6 +94,19 @@ class Preferences:
         label = account.label
         return self.acknowledge(user_id, label, now) if wait is None else self.snooze(user_id, label, wait, now)
 
+    def acknowledge_messages(self, user_id: int, notices: Sequence[Notice], now: datetime) -> Sequence[Quieted]:
+        """Everything that one message told together, except what is worse by now; refused when all of it is."""
+        done: list[Quieted] = []
+        refusal: RequestError | None = None
+        for notice in notices:
+            try:
+                done += self.quiet_message(user_id, notice, None, now)
+            except RequestError as error:
+                refusal = refusal or error
+        if refusal is not None and not done:
+            raise refusal
+        return done
+
     def share(self, user_id: int, chat_id: int, label: str, *, amounts: bool, now: datetime) -> Account:
         """Let a group see an account of one's own."""
         account = self.store.account(user_id, label)

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from marginbot.domain.notices import DropReason, Moved, Notice, Outcome, Sent, TryAgain, Unreachable
+from marginbot.domain.alerting import Reason
+from marginbot.domain.grading import Grade
+from marginbot.domain.notices import DropReason, Line, Moved, Notice, Outcome, Sent, TryAgain, Unreachable
 from marginbot.store.codec import FACTS, optional_text_of, optional_time_of, text_of, time_of
 from marginbot.store.rows import Row, Rows
 
 log = logging.getLogger(__name__)
 
+REASONS = {reason.value: reason for reason in Reason}
+GRADES = frozenset(Grade)
 LONGEST_ERROR = 500  # characters kept of what the other side said
 
 _NOTICE = (
     "SELECT id, account_id, subject, episode, number, user_id, chat_id, sound, facts, created_at, attempts, "
     "next_attempt_at FROM notices "
 )
+
+
+# The facts are only looked into: reading them whole takes ten times as long. `Infinity` is stored as text.
+_LINE = """
+SELECT id, chat_id, account_id, subject, created_at, attempts, next_attempt_at,
+    json_extract(told, '$.reason') AS reason,
+    json_extract(told, '$.grade') AS grade,
+    json_extract(told, '$.cause') IS NOT NULL AS blind,
+    coalesce(json_extract(told, '$.pool.cushion'), json_extract(told, '$.last_cushion')) AS cushion
+FROM (SELECT *, CASE WHEN json_valid(facts) THEN facts ELSE '{}' END AS told FROM notices)
+WHERE status = 'pending' AND id > ? ORDER BY id
+"""
+_AMONG = "id IN (SELECT value FROM json_each(?))"
 
 
 class Outbox(Rows):
@@ -33,12 +51,42 @@ class Outbox(Rows):
         where = "WHERE account_id = ? AND subject = '' AND created_at >= ? AND status <> 'dropped' ORDER BY id"
         return [n for number in account_ids for n in _readable(self._all(_NOTICE + where, number, text_of(since)))]
 
-    def begin_attempt(self, notice_id: int, now: datetime) -> None:
-        """Written before the request leaves, so that a repeat after a crash can be marked as one."""
+    def count_pending(self) -> int:
+        """How many notices are neither sent nor dropped."""
+        row = self._one("SELECT count(*) AS found FROM notices WHERE status = 'pending'")
+        return 0 if row is None else int(row["found"])
+
+    def pending_lines(self, after: int) -> Sequence[Line]:
+        """What decides the turn of each pending notice with an id above `after`, oldest first."""
+        return [_line(row) for row in self._all(_LINE, after)]
+
+    def begin_attempts(self, notice_ids: Sequence[int], now: datetime, until: datetime) -> Sequence[Notice]:
+        """Take those that are pending and due for sending, in one transaction, until `until`; the others are left out.
+
+        Written before the request leaves: a repeat after a crash can be marked as one, and nobody else sends them
+        meanwhile. The answer is as they were before, in the order asked for.
+        """
         with self._writing() as conn:
+            due = "AND status = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= ?)"
+            rows = self._all(f"{_NOTICE} WHERE {_AMONG} {due}", _listed(notice_ids), text_of(now))
+            taken = {notice.id: notice for notice in _readable(rows)}
             conn.execute(
-                "UPDATE notices SET attempts = attempts + 1, attempted_at = ? WHERE id = ?", (text_of(now), notice_id)
+                f"UPDATE notices SET attempts = attempts + 1, attempted_at = ?, next_attempt_at = ? WHERE {_AMONG}",  # noqa: S608
+                (text_of(now), text_of(until), _listed(taken)),
             )
+        return [taken[wanted] for wanted in notice_ids if wanted in taken]
+
+    def begin_attempt(self, notice_id: int, now: datetime) -> None:
+        """Count an attempt of one notice."""
+        self.begin_attempts([notice_id], now, now)
+
+    def finish_attempts(
+        self, notice_ids: Sequence[int], outcome: Outcome, next_attempt_at: datetime | None, now: datetime
+    ) -> None:
+        """Record what became of one message, for all the notices it carried, in one transaction."""
+        with self._writing() as conn:
+            for notice_id in notice_ids:
+                _note_outcome(conn, notice_id, outcome, next_attempt_at, now)
 
     def finish_attempt(self, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime) -> None:
         """Record what became of an attempt. `Sent` closes it, `Unreachable` drops it.
@@ -46,18 +94,22 @@ class Outbox(Rows):
         After `Moved` (see `move_chat`) it is pending again. A notice removed meanwhile is left alone; one that was
         dropped meanwhile stays so, unless it turns out to have been accepted.
         """
+        self.finish_attempts([notice_id], outcome, next_attempt_at, now)
+
+    def hasten(self, notice_ids: Sequence[int], now: datetime) -> None:
+        """Pending notices that were to wait longer are due now."""
         with self._writing() as conn:
-            match outcome:
-                case Sent(message_id):
-                    _close_sent(conn, notice_id, message_id, now)
-                case Unreachable(error):
-                    _close_dropped(conn, notice_id, DropReason.UNREACHABLE, now)
-                    _note_error(conn, notice_id, error, None)
-                    _note_unreachable(conn, notice_id, now)
-                case TryAgain(error):
-                    _note_error(conn, notice_id, error, next_attempt_at)
-                case Moved(chat_id):
-                    _note_error(conn, notice_id, f"moved to {chat_id}", next_attempt_at)
+            conn.execute(
+                f"UPDATE notices SET next_attempt_at = ? WHERE {_AMONG} AND status = 'pending' AND next_attempt_at > ?",  # noqa: S608
+                (text_of(now), _listed(notice_ids), text_of(now)),
+            )
+
+    def notices_with(self, notice_id: int) -> Sequence[Notice]:
+        """All notices of the message that carried this one."""
+        where = (
+            "WHERE id = ? OR (chat_id, message_id) = (SELECT chat_id, message_id FROM notices WHERE id = ?) ORDER BY id"
+        )
+        return _readable(self._all(_NOTICE + where, notice_id, notice_id))
 
     def drop_notice(self, notice_id: int, reason: DropReason, now: datetime) -> None:
         """Give a pending notice up, for a recorded reason."""
@@ -65,8 +117,8 @@ class Outbox(Rows):
             _close_dropped(conn, notice_id, reason, now)
 
     def notice_of_message(self, chat_id: int, message_id: int) -> Notice | None:
-        """The notice that a message in a chat carried, for replies and buttons."""
-        where = "WHERE chat_id = ? AND message_id = ? ORDER BY id DESC LIMIT 1"
+        """The notice that a message in a chat carried, the worst of several, for replies and buttons."""
+        where = "WHERE chat_id = ? AND message_id = ? ORDER BY json_extract(facts, '$.grade') DESC, id LIMIT 1"
         return _first(self._all(_NOTICE + where, chat_id, message_id))
 
     def notice(self, notice_id: int) -> Notice | None:
@@ -92,6 +144,26 @@ class Outbox(Rows):
             conn.execute("UPDATE OR IGNORE notices SET chat_id = ?, message_id = NULL WHERE chat_id = ?", (new, old))
             conn.execute("DELETE FROM notices WHERE chat_id = ?", (old,))
         return [row[0] for row in seen]
+
+
+def _note_outcome(
+    conn: sqlite3.Connection, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime
+) -> None:
+    match outcome:
+        case Sent(message_id):
+            _close_sent(conn, notice_id, message_id, now)
+        case Unreachable(error):
+            _close_dropped(conn, notice_id, DropReason.UNREACHABLE, now)
+            _note_error(conn, notice_id, error, None)
+            _note_unreachable(conn, notice_id, now)
+        case TryAgain(error):
+            _note_error(conn, notice_id, error, next_attempt_at)
+        case Moved(chat_id):
+            _note_error(conn, notice_id, f"moved to {chat_id}", next_attempt_at)
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return json.dumps(list(ids))
 
 
 def _close_sent(conn: sqlite3.Connection, notice_id: int, message_id: int, now: datetime) -> None:
@@ -156,6 +228,23 @@ def _notice(row: Row) -> Notice:
         chat_id=row["chat_id"],
         sound=bool(row["sound"]),
         facts=FACTS.decode(row["facts"]),
+        created_at=time_of(row["created_at"]),
+        attempts=row["attempts"],
+        next_attempt_at=optional_time_of(row["next_attempt_at"]),
+    )
+
+
+def _line(row: Row) -> Line:
+    grade, cushion = row["grade"], row["cushion"]
+    return Line(
+        id=row["id"],
+        chat_id=row["chat_id"],
+        account_id=row["account_id"],
+        subject=row["subject"],
+        reason=REASONS.get(row["reason"]),
+        grade=Grade(grade) if grade in GRADES else None,
+        cushion=None if cushion is None else float(cushion),
+        blind=bool(row["blind"]),
         created_at=time_of(row["created_at"]),
         attempts=row["attempts"],
         next_attempt_at=optional_time_of(row["next_attempt_at"]),

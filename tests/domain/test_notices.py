@@ -10,7 +10,7 @@ import pytest
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
-from marginbot.domain.notices import OVERTAKEN_AFTER, Facts, Notice, TryAgain, overtaken, retry_at, urgency
+from marginbot.domain.notices import OVERTAKEN_AFTER, Line, TryAgain, is_urgent, overtaken, retry_at, urgency
 from marginbot.domain.report import PoolReport, assess
 from tests.builders import HOURLY, T0, long_at
 
@@ -21,27 +21,23 @@ def judged(price: float) -> PoolReport:
     return assess(long_at(price), HOURLY, ladders=DEFAULT_LADDERS, previous={}, now=T0).pools[0]
 
 
-def notice(
+def line(
     id_: int = 1,
     *,
     grade: Grade | None = Grade.CRITICAL,
     pool: PoolReport | None = None,
     cause: Cause | None = None,
     attempts: int = 0,
-) -> Notice:
-    facts = Facts(
-        label="main", exchange="bybit", mode="", reason=Reason.WORSENED, at=T0, grade=grade, pool=pool, cause=cause
-    )
-    return Notice(
+) -> Line:
+    return Line(
         id=id_,
+        chat_id=7,
         account_id=1,
         subject="cross",
-        episode=1,
-        number=id_,
-        user_id=7,
-        chat_id=7,
-        sound=True,
-        facts=facts,
+        reason=Reason.WORSENED,
+        grade=grade,
+        cushion=pool.cushion if pool else None,
+        blind=cause is not None,
         created_at=T0,
         attempts=attempts,
     )
@@ -67,6 +63,21 @@ def test_retry_at(attempts: int, asked: float | None, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("attempts", "failures", "seconds"),
+    [
+        pytest.param(1, 1, 0.25, id="an answer that was lost: at once, nearly"),
+        pytest.param(3, 1, 1, id="again: a little later"),
+        pytest.param(99, 2, 2, id="never much later while others get through"),
+        pytest.param(2, 7, 16, id="but nothing gets through"),
+        pytest.param(2, 999, 60, id="for long"),
+    ],
+)
+def test_trouble_on_the_line_is_not_the_message_s_fault(attempts: int, failures: int, seconds: float) -> None:
+    trouble = TryAgain("reset", line=True)
+    assert retry_at(trouble, attempts, T0, failures=failures) == T0 + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
     ("newest", "attempts", "age", "expected"),
     [
         pytest.param(1, 5, OVERTAKEN_AFTER * 99, False, id="the newest never is"),
@@ -76,24 +87,40 @@ def test_retry_at(attempts: int, asked: float | None, seconds: float) -> None:
     ],
 )
 def test_overtaken(newest: int, attempts: int, age: timedelta, expected: bool) -> None:
-    assert overtaken(notice(1, attempts=attempts), newest, T0 + age) is expected
+    assert overtaken(line(1, attempts=attempts), newest, T0 + age) is expected
 
 
 def test_worst_grade_first_then_smallest_cushion_then_oldest() -> None:
-    deficit = notice(9, grade=Grade.DEFICIT)
-    near = notice(8, pool=judged(92.0))
-    far = notice(7, pool=judged(94.0))
-    endless = notice(5)
-    endless_later = notice(6)
-    blind_but_calm = notice(4, grade=Grade.OK, cause=Cause.VENUE_DOWN)
-    eased = notice(3, grade=Grade.NOTICE)
-    recovered = notice(2, grade=Grade.OK)
-    never_judged = notice(1, grade=None)
+    deficit = line(9, grade=Grade.DEFICIT)
+    near = line(8, pool=judged(92.0))
+    far = line(7, pool=judged(94.0))
+    endless = line(5)
+    endless_later = line(6)
+    blind_but_calm = line(4, grade=Grade.OK, cause=Cause.VENUE_DOWN)
+    eased = line(3, grade=Grade.NOTICE)
+    recovered = line(2, grade=Grade.OK)
+    never_judged = line(1, grade=None)
     wanted = [deficit, near, far, endless, endless_later, blind_but_calm, eased, recovered, never_judged]
     for order in list(permutations(wanted))[::1009]:
         assert sorted(order, key=urgency) == wanted
 
 
 def test_blindness_in_danger_keeps_the_danger_s_place() -> None:
-    blind = notice(2, grade=Grade.EMERGENCY, cause=Cause.VENUE_DOWN)
-    assert sorted([notice(1), blind], key=urgency) == [blind, notice(1)]
+    blind = line(2, grade=Grade.EMERGENCY, cause=Cause.VENUE_DOWN)
+    assert sorted([line(1), blind], key=urgency) == [blind, line(1)]
+
+
+@pytest.mark.parametrize(
+    ("grade", "blind", "expected"),
+    [
+        pytest.param(Grade.WARNING, False, False, id="a warning can wait for its slot"),
+        pytest.param(Grade.CRITICAL, False, True, id="critical cannot"),
+        pytest.param(Grade.DEFICIT, False, True, id="nor can what is worse"),
+        pytest.param(Grade.WARNING, True, True, id="nor can not seeing an account in danger"),
+        pytest.param(Grade.NOTICE, True, False, id="not seeing a calm one can"),
+        pytest.param(None, True, False, id="and so can one never seen"),
+    ],
+)
+def test_what_goes_in_the_free_lane(grade: Grade | None, blind: bool, expected: bool) -> None:
+    told = line(grade=grade, cause=Cause.VENUE_DOWN if blind else None)
+    assert is_urgent(urgency(told)) is expected

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from marginbot.domain.notices import DropReason, Moved, Notice, Sent, TryAgain, Unreachable
 from marginbot.store import SqliteStore
-from tests.store.builders import ALICE, GROUP, MINUTE, NOW, add, cycle_record, notice
+from tests.store.builders import ALICE, GROUP, MINUTE, NOW, POOL, add, cycle_record, notice
 
 
 def one(store: SqliteStore) -> Notice:
@@ -123,3 +124,59 @@ def test_failure_09_a_notice_that_cannot_be_read_holds_up_no_other(
     store.record(cycle_record(account, at=NOW + timedelta(seconds=1), notices=[notice(account, number=2)]))
     assert [n.number for n in store.pending_notices()] == [2]
     assert f"notice {broken.id} cannot be read" in caplog.text
+
+
+def test_lines_say_what_decides_the_turn_without_reading_the_facts(store: SqliteStore) -> None:
+    account = add(store)
+    store.record(cycle_record(account))
+    [whole] = store.pending_notices()
+    [line] = store.pending_lines(0)
+    pool = whole.facts.pool
+    assert pool is not None
+    assert (line.id, line.chat_id, line.account_id, line.subject) == (whole.id, whole.chat_id, account.id, POOL)
+    assert (line.reason, line.grade, line.cushion, line.blind) == (
+        whole.facts.reason,
+        whole.facts.grade,
+        pool.cushion,
+        False,
+    )
+    assert (line.created_at, line.attempts, line.next_attempt_at) == (whole.created_at, 0, None)
+    assert store.pending_lines(line.id) == []
+    assert store.count_pending() == 1
+
+
+def test_facts_that_cannot_be_read_hold_up_no_other_line(store: SqliteStore) -> None:
+    written = one(store)
+    store._db.execute("UPDATE notices SET facts = 'not json'")
+    [line] = store.pending_lines(0)
+    assert (line.id, line.reason, line.grade) == (written.id, None, None)
+    assert store.begin_attempts([written.id], NOW, NOW + MINUTE) == []
+    assert column(store, "attempts") == 0
+
+
+def test_what_is_being_sent_is_not_taken_again_before_its_lease_is_over(store: SqliteStore) -> None:
+    written = one(store)
+    [taken] = store.begin_attempts([written.id], NOW, NOW + MINUTE)
+    assert (taken.id, taken.attempts) == (written.id, 0)
+    assert store.begin_attempts([written.id], NOW, NOW + MINUTE) == []
+    [again] = store.begin_attempts([written.id, 999], NOW + MINUTE, NOW + 2 * MINUTE)
+    assert again.attempts == 1, "a repeat can be marked as one"
+
+
+def test_one_message_closes_all_it_carried_at_once(store: SqliteStore) -> None:
+    account = add(store)
+    store.record(replace(cycle_record(account), notices=[notice(account, subject=name) for name in "abc"]))
+    ids = [line.id for line in store.pending_lines(0)]
+    store.begin_attempts(ids[:2], NOW, NOW + MINUTE)
+    store.finish_attempts(ids[:2], Sent(7), None, NOW)
+    assert [n.id for n in store.notices_with(ids[1])] == ids[:2]
+    assert [n.id for n in store.notices_with(ids[2])] == ids[2:], "what no message carried stands for itself"
+    assert [line.id for line in store.pending_lines(0)] == ids[2:]
+
+
+def test_waiting_notices_can_be_hastened(store: SqliteStore) -> None:
+    written = one(store)
+    store.begin_attempts([written.id], NOW, NOW + MINUTE)
+    store.finish_attempts([written.id], TryAgain("no"), NOW + MINUTE, NOW)
+    store.hasten([written.id], NOW)
+    assert [line.next_attempt_at for line in store.pending_lines(0)] == [NOW]

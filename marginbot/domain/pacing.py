@@ -1,0 +1,177 @@
+"""How fast the bot may speak. Pure: the time is given, nothing waits in here.
+
+Telegram tolerates about 30 messages a second in all, one a second in a private chat and 20 a minute in a group.
+The private chat's short burst is 3, never more than 5 in 5 seconds. What a chat asks for by `retry_after` binds
+that chat alone. News that cannot wait may use the whole overall rate, all other news somewhat less of it: so a few
+slots of every second are free for an alarm, however long the queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+EVENLY_PER_SECOND = 29.5  # spread over the second, so that an alarm never finds it used up
+CALM_PER_SECOND = 25.0
+SECOND = timedelta(seconds=1)
+OVERALL = (30, SECOND)
+PRIVATE = ((3, 2 * SECOND), (5, 5.1 * SECOND))
+GROUP = ((3, 2 * SECOND), (20, 61 * SECOND))
+MOST_IDLE_CHATS = 2_000  # remembered before those that may speak freely again are forgotten
+IDLE_AFTER = 70 * SECOND
+PROBE_EVERY = 0.5 * SECOND
+TROUBLE_FROM = 3  # failures in a row
+
+
+class Bucket:
+    """A token bucket: `burst` at once, then one every `1 / per_second`; n < burst + seconds x rate in any window."""
+
+    def __init__(self, *, burst: int, per_second: float) -> None:
+        self._every = SECOND / per_second
+        self._slack = self._every * (burst - 1)
+        self._full_at: datetime | None = None  # when the bucket will be full again
+
+    def ready_at(self, now: datetime) -> datetime:
+        """The earliest time, not before `now`, at which a token is there."""
+        full_at = self._full_at
+        if full_at is None or full_at > now + self._slack + self._every:  # the clock was set back
+            return now
+        return max(now, full_at - self._slack)
+
+    def take(self, now: datetime) -> None:
+        """Use a token. Only when `ready_at` says now."""
+        start = now if self._full_at is None or self._full_at > now + self._slack + self._every else self._full_at
+        self._full_at = max(start, now) + self._every
+
+
+class Window:
+    """At most `most` within any `span`, exactly, as the other side counts: at some time between `take` and `done`."""
+
+    def __init__(self, most: int, span: timedelta) -> None:
+        self._most, self._span = most, span
+        self._done: deque[datetime] = deque(maxlen=most)
+        self._in_flight = 0
+
+    def ready_at(self, now: datetime) -> datetime:
+        """The earliest time, not before `now`, at which there is room."""
+        free = max(1, self._most - self._in_flight)
+        if len(self._done) < free or self._done[-1] > now:  # or the clock was set back
+            return now
+        return max(now, self._done[-free] + self._span)
+
+    def take(self, now: datetime) -> None:
+        """Use a place. Only when `ready_at` says now."""
+        if self._done and self._done[-1] > now:
+            self._done.clear()
+        self._in_flight += 1
+
+    def done(self, now: datetime) -> None:
+        """What used a place was answered, or given up."""
+        self._in_flight -= 1
+        self._done.append(now)
+
+
+class ChatPace:
+    """What one chat takes."""
+
+    def __init__(self, chat_id: int) -> None:
+        rules = PRIVATE if chat_id > 0 else GROUP
+        self._windows = [Window(most, span) for most, span in rules]
+        self.flooded_until: datetime | None = None
+        self.used_at: datetime | None = None
+
+    def ready_at(self, now: datetime) -> datetime:
+        """The earliest time at which this chat takes another message."""
+        ready = max(window.ready_at(now) for window in self._windows)
+        return ready if self.flooded_until is None else max(ready, self.flooded_until)
+
+    def take(self, now: datetime) -> None:
+        """Count a message."""
+        self.used_at = now
+        for window in self._windows:
+            window.take(now)
+
+    def done(self, now: datetime) -> None:
+        """It was answered."""
+        for window in self._windows:
+            window.done(now)
+
+    def is_idle(self, now: datetime) -> bool:
+        """Nothing is remembered that could still bind."""
+        flooded = self.flooded_until is not None and self.flooded_until > now
+        return not flooded and (self.used_at is None or abs(now - self.used_at) > IDLE_AFTER)
+
+
+class Pacing:
+    """All limits together."""
+
+    def __init__(self) -> None:
+        self._limit = Window(*OVERALL)
+        self._evenly = Bucket(burst=2, per_second=EVENLY_PER_SECOND)
+        self._calm = Bucket(burst=1, per_second=CALM_PER_SECOND)
+        self._chats: dict[int, ChatPace] = {}
+
+    def lane_ready_at(self, now: datetime, *, urgent: bool) -> datetime:
+        """When the next message of this lane may leave, whoever it is for."""
+        overall = max(self._limit.ready_at(now), self._evenly.ready_at(now))
+        return overall if urgent else max(overall, self._calm.ready_at(now))
+
+    def chat_ready_at(self, chat_id: int, now: datetime) -> datetime:
+        """When this chat takes its next message."""
+        pace = self._chats.get(chat_id)
+        return now if pace is None else pace.ready_at(now)
+
+    def take(self, chat_id: int, now: datetime, *, urgent: bool) -> None:
+        """A message leaves now."""
+        self._limit.take(now)
+        self._evenly.take(now)
+        if not urgent:
+            self._calm.take(now)
+        self._pace(chat_id, now).take(now)
+
+    def done(self, chat_id: int, now: datetime) -> None:
+        """A message that left was answered: the places it took are free again some time after now."""
+        self._limit.done(now)
+        self._pace(chat_id, now).done(now)
+
+    def flooded(self, chat_id: int, until: datetime, now: datetime) -> None:
+        """This chat asked for quiet."""
+        self._pace(chat_id, now).flooded_until = until
+
+    def _pace(self, chat_id: int, now: datetime) -> ChatPace:
+        pace = self._chats.get(chat_id)
+        if pace is None:
+            if len(self._chats) >= MOST_IDLE_CHATS:
+                self._chats = {chat: pace for chat, pace in self._chats.items() if not pace.is_idle(now)}
+            pace = self._chats[chat_id] = ChatPace(chat_id)
+        return pace
+
+
+class LineTrouble:
+    """Whether anything gets through. What failed in trouble need not wait once something does again."""
+
+    def __init__(self) -> None:
+        self.failed: set[int] = set()  # since the last success
+        self.failures = 0
+        self.probe_at: datetime | None = None
+
+    def did_not_pass(self, ids: Iterable[int], now: datetime) -> None:
+        """These notices did not get through, for no fault of theirs."""
+        self.failed.update(ids)
+        self.failures += 1
+        self.probe_at = self.probe_at or now + PROBE_EVERY
+
+    def passed(self) -> Sequence[int]:
+        """Something got through: the notices that were held up until now. A few single failures are no trouble."""
+        held_up = sorted(self.failed) if self.failures >= TROUBLE_FROM else []
+        self.failed, self.failures, self.probe_at = set(), 0, None
+        return held_up
+
+    def is_probe_due(self, now: datetime) -> bool:
+        """Whether one of those that failed should find out if the trouble is over."""
+        return self.probe_at is not None and self.probe_at <= now
+
+    def probed(self, now: datetime) -> None:
+        """One was sent to find out, or none could be."""
+        self.probe_at = now + PROBE_EVERY

@@ -1,0 +1,177 @@
+"""A market crash while the bot is killed again and again, and the account of it afterwards."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import accumulate
+from pathlib import Path
+
+from marginbot.sim.book import Account, wallets
+from marginbot.sim.exchange import SimulatedExchange
+from marginbot.sim.instruments import Market
+from tests.running import RunningBot, running_bot
+from tests.servers.base import wall_clock_ms
+from tests.servers.telegram import Message, TelegramServer, threaded
+
+FULL_PRICE = 60_000
+FLOOR = 0.802  # where five times leveraged accounts are in an emergency
+REPEAT = "(may be a repeat)"
+HEAD = "binanceusdm"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of the outbox."""
+
+    id: int
+    account_id: int
+    label: str
+    subject: str
+    grade: int | None
+    reason: str
+    chat_id: int
+    status: str
+    drop_reason: str | None
+    message_id: int | None
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What is left after the crash, in the database and at Telegram."""
+
+    kills: int
+    outbox: list[Told] = field(default_factory=list)
+    alerts: dict[int, list[Message]] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> list[Told]:
+        """Notices that Telegram has not got, unless newer news of the subject arrived in their place."""
+        return [told for told in self.outbox if not self._arrived(told) and not self._replaced(told)]
+
+    def _arrived(self, told: Told) -> bool:
+        messages = [m for m in self.alerts.get(told.chat_id, []) if m.message_id == told.message_id]
+        return told.status == "sent" and any(f"· {told.label} ·" in message.text for message in messages)
+
+    def _replaced(self, told: Told) -> bool:
+        same = [n for n in self.outbox if (n.account_id, n.subject) == (told.account_id, told.subject)]
+        return told.drop_reason == "overtaken" and any(n.id > told.id and self._arrived(n) for n in same)
+
+    def unrecorded(self, chat_id: int) -> list[Message]:
+        """Messages that arrived without the bot living to write it down."""
+        known = {told.message_id for told in self.outbox if told.chat_id == chat_id}
+        return [message for message in self.alerts[chat_id] if message.message_id not in known]
+
+    def unmarked_repeats(self, chat_id: int) -> list[str]:
+        """Alerts told a second time that do not say so."""
+        seen: set[tuple[str, str]] = set()
+        found = []
+        for message in self.alerts[chat_id]:
+            for block in message.text.split("\n\n"):
+                lines = block.split("\n")
+                read = next((line for line in message.text.split("\n") if "read " in line), "")
+                if HEAD in lines[0] and (lines[0], read) in seen and REPEAT not in message.text:
+                    found.append(lines[0])
+                seen.add((lines[0], read))
+        return found
+
+
+class Crash:
+    """Accounts at one exchange, two to a person, and the bot that watches them."""
+
+    def __init__(self, folder: Path, tg: TelegramServer, accounts: int) -> None:
+        self.folder, self.tg = folder, tg
+        self.market = Market()
+        self.market.set_price("BTCUSDT", Decimal(FULL_PRICE))
+        self.exchange = SimulatedExchange(self.market, wall_clock_ms, weight_limit=1_000_000)
+        self.people = {n: 7_001 + n // 2 for n in range(accounts)}
+        for n in self.people:
+            account = Account(self.market, wallets(USDT="10000"), liquidates=False)
+            account.open("BTCUSDT", Decimal("0.8333") - Decimal(n % 5) * Decimal("0.002"))
+            self.exchange.add_key(f"api-key-number-{n:04}", f"canary-secret-{n:04}", account)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Settings of the bot."""
+        return {
+            "MARGINBOT_TELEGRAM_API_URL": self.tg.url,
+            "MARGINBOT_EXCHANGE_URLS": json.dumps({"binanceusdm": self.exchange.url}),
+            "MARGINBOT_POLL_INTERVAL": "0.5",
+            "MARGINBOT_STALE_AFTER": "120",
+        }
+
+    def register(self) -> None:
+        """Everybody adds what they have."""
+        for n, user in self.people.items():
+            asked = self.tg.private(user, f"/add binanceusdm acc{n} api-key-number-{n:04} canary-secret-{n:04}")
+            self.tg.wait_for_sync(user, "Watching", 20.0, after=asked)
+
+    def fall(self, bot: RunningBot, kills: int, seconds: float, chance: random.Random) -> None:
+        """The price falls to the floor while the bot is killed at random moments, and started again at once."""
+        began = time.monotonic()
+        gaps = (chance.uniform(0.3, 2 * seconds / kills - 0.3) for _ in range(kills))
+        moments = list(accumulate(gaps))
+        while (passed := time.monotonic() - began) < seconds or moments:
+            share = 1.0 - (1.0 - FLOOR) * min(1.0, passed / seconds)
+            self.market.set_price("BTCUSDT", Decimal(FULL_PRICE) * Decimal(f"{share:.5f}"))
+            if moments and moments[0] <= passed:
+                moments.pop(0)
+                bot.kill()
+                bot.start()
+            time.sleep(0.05)
+        self.market.set_price("BTCUSDT", Decimal(FULL_PRICE) * Decimal(str(FLOOR)))
+
+    def aftermath(self, kills: int) -> Aftermath:
+        """What the database and Telegram know."""
+        with database(self.folder) as conn:
+            rows = conn.execute(
+                "SELECT n.id, n.account_id, a.label, n.subject, json_extract(n.facts, '$.grade'), "
+                "json_extract(n.facts, '$.reason'), n.chat_id, n.status, n.drop_reason, n.message_id "
+                "FROM notices n JOIN accounts a ON a.id = n.account_id ORDER BY n.id"
+            ).fetchall()
+        alerts = {
+            user: [m for m in self.tg.messages(user) if HEAD in m.text.split("\n")[0] and " · " in m.text]
+            for user in set(self.people.values())
+        }
+        return Aftermath(kills, [Told(*row) for row in rows], alerts)
+
+    def is_over(self) -> bool:
+        """Every account's emergency was written, and nothing waits any more."""
+        with database(self.folder) as conn:
+            told = conn.execute(
+                "SELECT count(DISTINCT account_id) FROM notices WHERE json_extract(facts, '$.grade') >= 4"
+            ).fetchone()[0]
+            waiting = conn.execute("SELECT count(*) FROM notices WHERE status = 'pending'").fetchone()[0]
+        return bool(told == len(self.people) and waiting == 0)
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The bot's database, to read."""
+    conn = sqlite3.connect(folder / "bot.db", timeout=10)
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def live_through(folder: Path, *, accounts: int, kills: int, seconds: float, seed: int) -> Aftermath:
+    """The whole crash; what is left of it."""
+    with threaded() as tg:
+        crash = Crash(folder, tg, accounts)
+        with crash.exchange.threaded(), running_bot(folder, crash.environment) as bot:
+            bot.wait_until_healthy()
+            crash.register()
+            crash.fall(bot, kills, seconds, random.Random(seed))
+            bot.wait_until_healthy()
+            tg.wait_until_sync(lambda: crash.is_over() or None, 60.0, lambda: bot.log.read_text()[-3000:])
+            assert bot.stop() == 0
+            assert tg.violations == []
+            assert tg.refusals == []
+            return crash.aftermath(kills)
