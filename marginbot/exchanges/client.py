@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import hashlib
 import json
 import logging
 import re
 import ssl
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,6 +43,7 @@ logging.getLogger("ccxt").setLevel(logging.INFO)
 REQUESTS_AT_ONCE = 16
 CANDLE_REQUESTS_AT_ONCE = 4
 LOAD_TIMEOUT = 30.0  # all pages of a market list together
+RECENT = timedelta(minutes=10)  # how long an account's mode is taken as told
 OPTIONAL_SHARE = 0.35  # of the time for a request: what is optional must leave time for what is not
 
 _MAY_BE_MISSING = (VenueDown, BadPayload, Unsupported, NoPermission, OurFault)
@@ -67,6 +69,7 @@ class VenueClient:
             f"{name}: the leverage tiers", max_age=timedelta(days=1), retry_after=timedelta(minutes=1), patience=3.0
         )
         self._lists: dict[str, Kept[Any]] = {}
+        self._recent: dict[str, tuple[datetime, Any]] = {}
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -128,6 +131,17 @@ class VenueClient:
         """Access with a credential; cheap, holds nothing open."""
         return AccountApi(self, credential, now)
 
+    async def recent(self, request: str, load: Callable[[], Awaitable[Any]], now: datetime) -> Any:
+        """An account's answer of the last ten minutes, else a new one. None, a failure, is not remembered."""
+        known = self._recent.get(request)
+        if known is not None and now - known[0] < RECENT:
+            return known[1]
+        answer = await load()
+        self._recent = {name: value for name, value in self._recent.items() if now - value[0] < RECENT}
+        if answer is not None:
+            self._recent[request] = (now, answer)
+        return answer
+
     async def ask(
         self, method: str, params: Mapping[str, Any], credential: Credential | None = None, *, share: float = 1.0
     ) -> Any:
@@ -153,9 +167,8 @@ class VenueClient:
     def _lent(self, credential: Credential) -> Iterator[Any]:
         client = copy.copy(self._ccxt)
         client.options = dict(self._ccxt.options)
-        client.apiKey, client.secret, client.password = credential.key, credential.secret, credential.passphrase
-        if not self.venue.info.needs_secret:
-            client.walletAddress = credential.key
+        for attribute, name in self.venue.signs_with.items():
+            setattr(client, attribute, getattr(credential, name))
         try:
             yield client
         finally:
@@ -215,6 +228,14 @@ class AccountApi:
     async def shared(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask for a public list that all accounts share."""
         return await self._client.shared(method, params or {}, self._now)
+
+    async def recent(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Ask for what the account seldom changes."""
+        identity = (self._credential.key, self._credential.secret, self._credential.passphrase)
+        asked = json.dumps([*identity, method, dict(params or {})], sort_keys=True)
+        # The digest stands for the credential: a new secret of the same key asks anew, and none is kept here.
+        request = hashlib.sha256(asked.encode()).hexdigest()
+        return await self._client.recent(request, lambda: self.optional(method, params), self._now)
 
 
 def _opened(venue: Venue, base_url: str | None, timeout: float, tls: ssl.SSLContext | None) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any, Protocol
 
 from marginbot.domain.errors import BadPayload, ReadingError
@@ -42,6 +43,12 @@ class Api(Protocol):
     async def shared(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Like `optional` for a public list that is the same for all accounts: an answer may be an hour old."""
 
+    async def recent(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Like `optional` for what an account seldom changes (its mode): an answer may be ten minutes old.
+
+        Only answers are remembered. A request that failed gives None and is made again at the next reading.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
@@ -66,6 +73,26 @@ class Reference:
     tiers: Mapping[str, tuple[LeverageTier, ...]] = field(default_factory=dict)
 
 
+class Evidence(StrEnum):
+    """How a venue's numbers were checked. None of it is a live account."""
+
+    RECORDED = "recorded payload"
+    DOCUMENTED = "documented example"
+    SIMULATED = "simulated exchange"
+    UNVERIFIED = "not verified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the venue table of the README says of an adapter; one short phrase each."""
+
+    modes: str  # "single-asset, multi-assets; cross, isolated; one-way, hedge"
+    ratio_from: str  # "account and position amounts, recomputed from tiers"
+    evidence: tuple[Evidence, ...]
+    weight: str  # of one reading, in the venue's own unit: "10 of 2,400 a minute and address"
+    estimates: str = ""  # what stays an estimate, and where
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What an error code of a venue means where ccxt's own class says too little, with advice for the owner."""
@@ -82,15 +109,21 @@ class Permissions:
     parse: Callable[[Any], Passport]
 
 
+SIGNS_WITH: Mapping[str, str] = {"apiKey": "key", "secret": "secret", "password": "passphrase"}
+PUBLIC_ADDRESS: Mapping[str, str] = {"apiKey": "key", "walletAddress": "key"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """One row of the VENUES table."""
 
     info: VenueInfo
+    facts: Facts
     fetch: Callable[[Api], Awaitable[Payloads]]
     parse: Callable[[Payloads, Reference, datetime], Snapshot]
     candle_symbols: Callable[[str], Iterable[str]]  # underlying -> unified symbols whose candles may stand for it
     options: Mapping[str, Any] = field(default_factory=dict)  # ccxt options of every client of this venue
+    signs_with: Mapping[str, str] = field(default_factory=lambda: SIGNS_WITH)  # ccxt's attribute -> our field
     fetch_tiers: Callable[[Api], Awaitable[Any]] | None = None
     parse_tiers: Callable[[Any, Mapping[str, Instrument]], Mapping[str, tuple[LeverageTier, ...]]] | None = None
     check_form: Callable[[Mapping[str, str]], None] | None = None  # credential fields -> raises BadCredentials

@@ -16,7 +16,19 @@ from marginbot.domain.room import STABLE
 from marginbot.domain.tiers import LeverageTier
 from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Fault, Instrument, Payloads, Venue, amount, dig, number, rows
+from marginbot.exchanges.venue import (
+    Api,
+    Evidence,
+    Facts,
+    Fault,
+    Instrument,
+    Payloads,
+    Venue,
+    amount,
+    dig,
+    number,
+    rows,
+)
 from marginbot.exchanges.venues.binanceusdm_parse import differing, parse
 from marginbot.flow.ports import VenueInfo
 
@@ -107,8 +119,15 @@ def candle_symbols(underlying: str) -> Iterable[str]:
     return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC")
 
 
+FACTS = Facts(
+    modes="single-asset, multi-assets; cross, isolated; one-way, hedge",
+    ratio_from="account and position amounts, recomputed from tiers",
+    evidence=(Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.SIMULATED),
+    weight="15 of 2,400 a minute and address",
+)
 VENUE = Venue(
     info=_INFO,
+    facts=FACTS,
     fetch=fetch,
     parse=parse,
     candle_symbols=candle_symbols,

@@ -14,7 +14,19 @@ from marginbot.domain.errors import BadPayload, Banned, KeyRefused, NoPermission
 from marginbot.domain.tiers import LeverageTier, with_deductions
 from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Fault, Instrument, Payloads, Venue, amount, dig, number, rows
+from marginbot.exchanges.venue import (
+    Api,
+    Evidence,
+    Facts,
+    Fault,
+    Instrument,
+    Payloads,
+    Venue,
+    amount,
+    dig,
+    number,
+    rows,
+)
 from marginbot.exchanges.venues.bybit_parse import parse
 from marginbot.flow.ports import VenueInfo
 
@@ -162,8 +174,16 @@ def candle_symbols(underlying: str) -> Iterable[str]:
     return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
 
 
+FACTS = Facts(
+    modes="unified account: cross, isolated, portfolio margin",
+    ratio_from="account totals; isolated: the liquidation price",
+    evidence=(Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.SIMULATED),
+    weight="6 requests of 600 in 5 s and address",
+    estimates="equity behind an isolated position",
+)
 VENUE = Venue(
     info=_INFO,
+    facts=FACTS,
     fetch=fetch,
     parse=parse,
     candle_symbols=candle_symbols,

@@ -19,7 +19,19 @@ from marginbot.domain.room import STABLE
 from marginbot.exchanges.permissions import DERIBIT
 from marginbot.exchanges.reconcile import IDLE, apart, gap
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Fault, Payloads, Reference, Venue, number, price, rows, total
+from marginbot.exchanges.venue import (
+    Api,
+    Evidence,
+    Facts,
+    Fault,
+    Payloads,
+    Reference,
+    Venue,
+    number,
+    price,
+    rows,
+    total,
+)
 from marginbot.exchanges.venues.deribit_positions import USD, Listing, Row, position_of
 from marginbot.flow.ports import VenueInfo
 
@@ -295,4 +307,13 @@ FAULTS = {
         "The key is valid, but may not read enough. At Deribit it needs account: read and trade: read, nothing more.",
     ),
 }
-VENUE = Venue(info=INFO, fetch=fetch, parse=parse, candle_symbols=candle_symbols, permissions=DERIBIT, faults=FAULTS)
+FACTS = Facts(
+    modes="segregated and cross-collateral, standard and portfolio margin; inverse, linear, options",
+    ratio_from="margin balance and maintenance margin",
+    evidence=(Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.SIMULATED),
+    weight="2 requests of 20 a second and sub-account",
+    estimates="room of options",
+)
+VENUE = Venue(
+    info=INFO, facts=FACTS, fetch=fetch, parse=parse, candle_symbols=candle_symbols, permissions=DERIBIT, faults=FAULTS
+)

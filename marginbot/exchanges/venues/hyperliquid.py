@@ -16,7 +16,7 @@ from marginbot.domain.margin import Snapshot
 from marginbot.domain.tiers import LeverageTier
 from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Instrument, Payloads, Reference, Venue
+from marginbot.exchanges.venue import PUBLIC_ADDRESS, Api, Evidence, Facts, Instrument, Payloads, Reference, Venue
 from marginbot.exchanges.venues.hyperliquid_address import check_form
 from marginbot.exchanges.venues.hyperliquid_pools import Dex, dex_pools, portfolio_pools, unified_pools
 from marginbot.exchanges.venues.hyperliquid_positions import symbol_of, tiers_of
@@ -139,8 +139,16 @@ INFO = VenueInfo(
     ),
     aliases=("hl", "hyper"),
 )
+FACTS = Facts(
+    modes="cross, isolated; per dex, unified, portfolio",
+    ratio_from="account summary, recomputed from leverage tiers",
+    evidence=(Evidence.RECORDED, Evidence.SIMULATED),
+    weight="22 and 2 a dex, of 1,200 a minute and address",
+    estimates="unified and portfolio accounts",
+)
 VENUE = Venue(
     info=INFO,
+    facts=FACTS,
     fetch=fetch,
     parse=parse,
     candle_symbols=candle_symbols,
@@ -148,4 +156,5 @@ VENUE = Venue(
     parse_tiers=parse_tiers,
     check_form=check_form,
     permissions=permissions.PUBLIC_ADDRESS,
+    signs_with=PUBLIC_ADDRESS,
 )

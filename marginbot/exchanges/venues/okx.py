@@ -15,7 +15,7 @@ from marginbot.domain.errors import KeyRefused, NoPermission
 from marginbot.domain.margin import Snapshot
 from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Fault, Payloads, Reference, Venue, number, record, rows
+from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Reference, Venue, number, record, rows
 from marginbot.exchanges.venues.okx_pools import account_pool, currency_pools, idle_pool, isolated_pool, owes
 from marginbot.exchanges.venues.okx_positions import Row, holding_of
 from marginbot.flow.ports import VenueInfo
@@ -121,8 +121,15 @@ FAULTS = {
     "50119": Fault(KeyRefused, _UNKNOWN_KEY),
     "50120": Fault(NoPermission),
 }
+FACTS = Facts(
+    modes="futures, multi-currency, portfolio mode; isolated positions",
+    ratio_from="`mgnRatio`, recomputed from the amounts",
+    evidence=(Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.SIMULATED),
+    weight="3 requests, 10 of each in 2 s and user",
+)
 VENUE = Venue(
     info=INFO,
+    facts=FACTS,
     fetch=fetch,
     parse=parse,
     candle_symbols=candle_symbols,

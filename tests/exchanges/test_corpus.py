@@ -1,0 +1,73 @@
+"""Every recorded account that a supported venue can have, read through the real ccxt client from loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from marginbot.domain.margin import PoolState
+from marginbot.exchanges.reader import CcxtReader
+from marginbot.exchanges.venues import VENUES
+from marginbot.flow.ports import Credential
+from tests.exchanges.kit import now
+from tests.exchanges.venues.kit import judged
+from tests.servers.corpus import CorpusServer, cases
+
+# The corpus names folders by product, the venues have ccxt's names.
+EXCHANGES: Mapping[str, str] = {
+    "binance-usdm": "binanceusdm",
+}
+CREDENTIALS: Mapping[str, Credential] = {
+    "hyperliquid": Credential("0x" + "ab" * 20),
+}
+USUAL = Credential("aliceskeyaliceskeyalices1", "YWxpY2Vzc2VjcmV0YWxpY2Vzc2VjcmV0MTIzNA==", "alicespassphrase")
+
+
+def bybit_account(mode: str) -> Mapping[str, Any]:
+    nothing = {"retCode": 0, "result": {"list": []}}
+    return {
+        "/v5/account/info": {"retCode": 0, "result": {"marginMode": mode, "unifiedMarginStatus": 5}},
+        "/v5/position/list?settleCoin=USDC": nothing,
+        "otherwise /v5/position/list": nothing,
+    }
+
+
+# What a venue (or one case of it) needs beside the files of a case: further endpoints with plain answers.
+EXTRA: Mapping[str, Mapping[str, Any]] = {
+    "bybit": bybit_account("REGULAR_MARGIN"),
+    "bybit/pm": bybit_account("PORTFOLIO_MARGIN"),
+}
+# Cases that cannot be read whole, and why.
+KNOWN: Mapping[str, str] = {
+    "bybit/portfolio-margin-doc": "a stress grid alone, without wallet and positions",
+    "hyperliquid/nautilus": "made up: its totals count positions that it does not list, which is refused",
+}
+
+
+def exchange_of(case: Mapping[str, Any]) -> str:
+    return EXCHANGES.get(case["venue"], case["venue"])
+
+
+@pytest.mark.skipif(not cases(), reason="MARGINBOT_CORPUS does not name a folder with recorded payloads")
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case["case"]) for case in cases() if exchange_of(case) in VENUES]
+)
+async def test_every_case_of_a_supported_venue_is_read(case: Mapping[str, Any]) -> None:
+    exchange = exchange_of(case)
+    if case["case"] in KNOWN:
+        pytest.skip(KNOWN[case["case"]])
+    files = [*case["account_and_position_files"], *case["market_files"]]
+    async with CorpusServer(files, EXTRA.get(case["case"], EXTRA.get(exchange))) as server:
+        reader = CcxtReader({exchange: server.url})
+        try:
+            snapshot = await reader.read(exchange, CREDENTIALS.get(exchange, USUAL), now())
+        finally:
+            await reader.close()
+    report = judged(snapshot)
+    if case["has_open_position"]:
+        assert report.state is not PoolState.FLAT
+        assert report.positions
+    for pool in report.pools:
+        assert pool.state is not PoolState.OK or (pool.margin_ratio is not None and pool.equity is not None)
