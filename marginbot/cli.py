@@ -167,6 +167,63 @@ def snapshot(ctx: click.Context, exchange: str, key: str | None, as_json: bool) 
         Console(file=sys.stdout).print(report_table(report))
 
 
+@cli.command()
+@click.argument("exchange")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--key", help="Public address, for venues read by one; never an API key.")
+@click.pass_context
+def capture(ctx: click.Context, exchange: str, file: Path, key: str | None) -> None:
+    """Save one reading's raw answers for a bug report: amounts stay, identities are taken out.
+
+    Credentials come from where `snapshot` takes them. An existing file is not overwritten.
+    """
+    from marginbot.capture import record, to_text
+
+    if file.exists():
+        raise click.BadParameter(f"{file} exists already; name a new file", param_hint="FILE")
+    recording = _run(record(_settings(ctx), exchange, key, ask=_ask()))
+    try:
+        file.write_text(to_text(recording), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written ({error.strerror})") from None
+    click.echo(
+        f"{file}: written. Amounts, prices and symbols are in it; names, ids, addresses and keys were taken out. "
+        f"Look it through before you send it to anyone. `marginbot explain {file}` shows what I make of it."
+    )
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="The schema of `snapshot`, with the origins beside it.")
+def explain(file: Path, as_json: bool) -> None:
+    """Judge a captured reading offline, and say where each number came from."""
+    from marginbot.capture import explained, from_file, origins_as_json, origins_as_text
+    from marginbot.views import report_as_json, report_table
+
+    report, found = explained(from_file(file))
+    if as_json:
+        document = report_as_json(report) | {"origins": origins_as_json(found)}
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    Console(file=sys.stdout).print(report_table(report))
+    click.echo(origins_as_text(found))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--markdown", is_flag=True, help="The table of the README.")
+def venues(as_json: bool, markdown: bool) -> None:
+    """List the exchanges I can read, where their ratio comes from and how that was checked."""
+    from marginbot import listing
+
+    if as_json:
+        click.echo(json.dumps(listing.as_json(), indent=1, ensure_ascii=False))
+    elif markdown:
+        click.echo(listing.as_markdown())
+    else:
+        click.echo(listing.as_text())
+
+
 def _ask() -> Callable[[str], str] | None:
     if not sys.stdin.isatty():
         return None

@@ -18,8 +18,10 @@ from marginbot.exchanges.client import VenueClient
 from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
 from marginbot.exchanges.permissions import nothing_said
+from marginbot.exchanges.recording import Recording, narrowed
 from marginbot.exchanges.venue import Venue
 from marginbot.exchanges.venues import VENUES
+from marginbot.flow.cycle import underlyings_of
 from marginbot.flow.ports import Credential, VenueInfo
 
 log = logging.getLogger(__name__)
@@ -86,6 +88,30 @@ class CcxtReader:
             log.exception("%s: the answer could not be read", exchange)
             fault = BadPayload(f"{exchange}: {type(error).__name__} while reading the answer")
         raise fault
+
+    async def record(self, exchange: str, credential: Credential, now: datetime) -> Recording:
+        """One reading's raw answers as they came, understood or not; a `ReadingError` when there are none."""
+        client = self._opened(exchange).client
+        api = client.account(credential, now)
+        try:
+            async with asyncio.timeout(self._deadline):
+                reference = await client.reference(api, now)
+                payloads = await client.venue.fetch(api)
+        except TimeoutError:
+            raise VenueDown(f"{exchange}: the reading took longer than {self._deadline:g} s") from None
+        recording = Recording(
+            exchange=exchange,
+            taken_at=now,
+            payloads=payloads,
+            reference=narrowed(reference, payloads),
+            volatilities={},
+        )
+        try:
+            moving = underlyings_of(recording.snapshot(client.venue))
+        except (BadPayload, *PARSE_ERRORS) as error:
+            log.info("%s: the answers could not be understood: %s", exchange, type(error).__name__)
+            return recording
+        return replace(recording, volatilities=await self.volatilities(exchange, moving, now))
 
     async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
         """What the key may do. Never raises: what could not be learned is None, with the reason as a note."""
