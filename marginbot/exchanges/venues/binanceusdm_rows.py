@@ -98,7 +98,7 @@ def _amount(symbol: str, sources: Sequence[Row], warnings: list[str]) -> Decimal
         if any(number(row, name) for row in sources for name in ("notional", "maintMargin")):
             raise BadPayload(f"the size of {symbol} is missing")
         return Decimal(0)
-    if len(known) < len(told) and any(known):
+    if len(known) < len(told):
         warnings.append(f"{symbol}: its size is missing in one of Binance's two answers")
     return max(known, key=abs)
 

@@ -26,6 +26,7 @@ SPOILS: Mapping[str, Callable[[Decimal], Any]] = {
     "negative": lambda value: str(-value),
     "huge": lambda value: str(value * 1000 if value else Decimal(10) ** 9),
 }
+IDLE = Decimal("0.001")  # below this a ratio says the same whatever it is
 NEVER_ALARMED = Ladders(ratio=(0.96, 0.97, 0.98, 0.99), cushion=(0.04, 0.03, 0.02, 0.01))
 Corpus = Callable[[str], Any]
 Path_ = tuple[str | int, ...]
@@ -124,11 +125,13 @@ def judged(snapshot: Snapshot) -> AccountReport:
 def _calmer(before: PoolReport, after: PoolReport | None) -> str | None:
     if after is None:
         return None if before.state is PoolState.FLAT else "the pool is gone"
+    if after.margin_ratio is not None and after.margin_ratio >= 1:
+        return None  # an alarm
     if after.state.severity < before.state.severity:
         return f"state {before.state} became {after.state}"
     if after.state is not PoolState.OK or before.margin_ratio is None or after.margin_ratio is None:
         return None
-    if after.margin_ratio < before.margin_ratio * Decimal("0.97"):
+    if before.margin_ratio > IDLE and after.margin_ratio < before.margin_ratio * Decimal("0.97"):
         return f"ratio {before.margin_ratio:.4f} became {after.margin_ratio:.4f}"
     if before.cushion is not None and (after.cushion is None or after.cushion > before.cushion * 1.06):
         return f"cushion {before.cushion:.2f} became {after.cushion}"
