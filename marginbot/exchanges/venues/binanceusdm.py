@@ -68,7 +68,7 @@ async def fetch(api: Api) -> Payloads:
     account, positions, config = await together(
         api.call("fapiPrivateV3GetAccount"),
         api.call("fapiPrivateV3GetPositionRisk"),
-        api.optional("fapiPrivateGetAccountConfig"),
+        api.recent("fapiPrivateGetAccountConfig"),
     )
     if differing(account, positions):
         # Something was traded between the two answers. Once more; what then still differs is told.
@@ -123,7 +123,7 @@ FACTS = Facts(
     modes="single-asset, multi-assets; cross, isolated; one-way, hedge",
     ratio_from="account and position amounts, recomputed from tiers",
     evidence=(Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.SIMULATED),
-    weight="15 of 2,400 a minute and address",
+    weight="10 of 2,400 a minute and address, 5 more every ten minutes",
 )
 VENUE = Venue(
     info=_INFO,

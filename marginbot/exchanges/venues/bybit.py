@@ -83,7 +83,7 @@ _FAULTS = {
 async def fetch(api: Api) -> Payloads:
     """The mode, the wallet and every kind of position, asked for at once so that they show the same moment."""
     info, wallet, usdt, usdc, inverse, option = await together(
-        api.call("privateGetV5AccountInfo"),
+        api.optional("privateGetV5AccountInfo"),
         api.call("privateGetV5AccountWalletBalance", {"accountType": "UNIFIED"}),
         _positions(api.call, category="linear", settleCoin="USDT"),
         _positions(api.call, category="linear", settleCoin="USDC"),

@@ -40,7 +40,7 @@ async def fetch(api: Api) -> Payloads:
     names = ["", *_dex_names(dexes)]
     asked = names[: MOST_DEXES + 1]
     mode, spot, *states = await together(
-        api.optional(INFO_METHOD, {"type": "userAbstraction", "user": api.key}),
+        api.recent(INFO_METHOD, {"type": "userAbstraction", "user": api.key}),
         api.call(INFO_METHOD, {"type": "spotClearinghouseState", "user": api.key}),
         *(api.call(INFO_METHOD, _state_of(api.key, name)) for name in asked),
     )
@@ -143,7 +143,7 @@ FACTS = Facts(
     modes="cross, isolated; per dex, unified, portfolio",
     ratio_from="account summary, recomputed from leverage tiers",
     evidence=(Evidence.RECORDED, Evidence.SIMULATED),
-    weight="22 and 2 a dex, of 1,200 a minute and address",
+    weight="2 and 2 a dex of 1,200 a minute and address, 20 more every ten minutes",
     estimates="unified and portfolio accounts",
 )
 VENUE = Venue(

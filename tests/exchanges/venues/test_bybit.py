@@ -270,7 +270,7 @@ async def test_a_clock_that_is_off(server: BybitServer, offset: int) -> None:
             await reader.read("bybit", ALICE, now())
 
 
-@pytest.mark.parametrize("path", ["/v5/account/info", "/v5/account/wallet-balance", "/v5/position/list"])
+@pytest.mark.parametrize("path", ["/v5/account/wallet-balance", "/v5/position/list"])
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -293,6 +293,16 @@ async def test_faults_of_the_venue(server: BybitServer, kind: Any, expected: typ
         assert time.monotonic() - started < 3
         server.faults.clear()
         assert (await reader.read("bybit", ALICE, now())).state is PoolState.OK
+
+
+@pytest.mark.parametrize("kind", ["500", "hang", "garbage"])
+async def test_a_mode_that_is_not_told_costs_no_reading_and_is_asked_for_again(server: BybitServer, kind: Any) -> None:
+    async with reading(server.url, "bybit", timeout=0.5) as reader:
+        server.faults.add(kind, "/v5/account/info")
+        unsure = await reader.read("bybit", ALICE, now())
+        assert any("margin mode" in warning for warning in unsure.warnings)
+        server.faults.clear()
+        assert (await reader.read("bybit", ALICE, now())).mode == "unified/cross"
 
 
 # -- pure
