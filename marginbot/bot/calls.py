@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from marginbot.bot.budget import Budget
+from marginbot.bot.confirmations import Confirmations
 from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
 from marginbot.domain.errors import RequestError
@@ -34,6 +36,8 @@ class Services:
     channels: ChannelDesk | None = None  # further ways to ring; None: there are none here
     dialogues: Dialogues = field(default_factory=Dialogues)
     questions: Questions = field(default_factory=Questions)
+    confirmations: Confirmations = field(default_factory=Confirmations)
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)

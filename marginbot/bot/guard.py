@@ -15,6 +15,7 @@ from telegram import Bot, CallbackQuery, Message, Update
 from telegram.constants import ChatType
 from telegram.ext import ContextTypes
 
+from marginbot.bot.budget import GROUP, MEMBER, STRANGER
 from marginbot.bot.calls import SILENCE, Button, Call, Command, Reply, Services, Where
 from marginbot.bot.commands.add import add_in_group, answer
 from marginbot.bot.figures import ago, text
@@ -36,6 +37,8 @@ FAULT = (
 )
 DELETED = "🗑 I have deleted your message, because it may hold a key."
 NOT_DELETED = "⚠️ <b>I could not delete your message. Please delete it yourself, now:</b> it may hold a key."
+ALWAYS = frozenset({"ack", "snooze", "cancel"})
+TOO_MUCH = "That was a lot at once. I answer again in a minute; warnings are not affected. /ack always works."
 NO_CHANNELS = "I do not work in channels. Write to me in a private chat, or add me to a group."
 WHO_ARE_YOU = (
     "I cannot tell who you are: you write as the group or as a channel. Switch off “Remain anonymous” in your "
@@ -99,11 +102,28 @@ class Guard:
             args=args,
             replied_to=message.replied_to,
         )
+        if (ours or call.private) and not self._has_budget(call):
+            return self._too_much(call)
         if parsed is None:
             return await self._plain_text(call, message, hidden)
         if name == "start" and call.private and self._services.access.is_operator(call.person.user_id):
             await set_operator_menu(bot, call.person.user_id)
         return await self._command(call, message, hidden)
+
+    def _has_budget(self, call: Call) -> bool:
+        """One from the person, in a group one from the group too. Operators and the quieting of alerts always pass."""
+        user_id = call.person.user_id
+        if call.name in ALWAYS or self._services.access.is_operator(user_id):
+            return True
+        known = self._services.access.may_register(user_id) or bool(self._services.store.accounts_of(user_id))
+        budget = self._services.budget
+        enough = budget.allows(user_id, MEMBER if known else STRANGER, call.at)
+        return enough and (call.private or budget.allows(call.chat_id, GROUP, call.at))
+
+    def _too_much(self, call: Call) -> Reply:
+        log.info("user %s asks too much", call.person.user_id)
+        told = self._services.budget.is_to_be_told(call.person.user_id, call.at)
+        return Reply(html=TOO_MUCH) if told else SILENCE
 
     async def _plain_text(self, call: Call, message: Incoming, hidden: bool) -> Reply:
         dialogues = self._services.dialogues

@@ -12,6 +12,7 @@ from marginbot.bot import render_status
 from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import choose, consent
 from marginbot.bot.commands.channels import noticed
+from marginbot.bot.commands.data import forget_decided
 from marginbot.bot.figures import text, until
 from marginbot.bot.render_status import View
 from marginbot.domain.alerting import MuteKind
@@ -25,6 +26,7 @@ _NOTICE = re.compile(r"(ack|all|snz|det|try):([0-9]{1,18})")
 _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
+_FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
 _MARK = "🔕 "
 
 
@@ -62,6 +64,10 @@ async def press(pressed: Press, services: Services) -> Answer:
     about_key = _CONSENT.fullmatch(pressed.data)
     if about_key:
         return await _consent(pressed, about_key[2], services, yes=about_key[1] == "yes")
+    about_me = _FORGET.fullmatch(pressed.data)
+    if about_me and pressed.call.private:
+        reply = await forget_decided(pressed.call, about_me[2], services, yes=about_me[1] == "yes")
+        return Answer(toast="", html=reply.html)
     notice = services.store.notice(int(about_notice[2])) if about_notice else None
     if about_notice is None or notice is None:
         return Answer(toast="This button is out of date. /status shows how things are.", alert=True)

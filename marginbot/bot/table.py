@@ -10,6 +10,7 @@ from marginbot.bot.commands.accounts import accounts, remove, rename
 from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
 from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
 from marginbot.bot.commands.channels import channels, drill
+from marginbot.bot.commands.data import forget, users
 from marginbot.bot.commands.history import history
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
@@ -109,6 +110,23 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(name="unshare", usage="LABEL", help="take it out of this group's sight", where=GROUPS, handler=unshare),
     Command(name="cancel", usage="", help="stop the guided /add", where=PRIVATE, handler=cancel, members=False),
+    Command(
+        name="forget",
+        usage="",
+        help="delete all that is stored about you",
+        where=PRIVATE,
+        handler=forget,
+        members=False,
+        perishable=True,
+    ),
+    Command(
+        name="users",
+        usage="[out ID]",
+        help="who uses the bot",
+        where=PRIVATE,
+        handler=users,
+        operators=True,
+    ),
     Command(
         name="invite",
         usage="",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.errors import Cause
@@ -130,6 +130,18 @@ class CycleRecord:
     refused: Cause | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """One line of who uses the bot."""
+
+    user_id: int
+    name: str
+    is_member: bool
+    accounts: int
+    refused: int  # accounts that are not polled because their key is refused
+    is_unreachable: bool
+
+
 class Store(Protocol):
     """Everything that must survive a kill. Raises nothing but errors of the domain."""
 
@@ -145,6 +157,18 @@ class Store(Protocol):
     def create_invite(self, code: str, by: int, now: datetime, expires_at: datetime) -> None: ...
     def redeem_invite(self, code: str, user_id: int, now: datetime) -> None:
         """Make the user a member; `BadInvite` when the code is unknown, used or expired."""
+
+    def forget_person(self, user_id: int) -> None:
+        """Delete a person with all that is theirs."""
+
+    def personal_data(self, user_id: int) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Every row about a person by table, without secrets."""
+
+    def people(self) -> Sequence[KnownPerson]:
+        """Everybody the bot knows, those with accounts first."""
+
+    def end_membership(self, user_id: int) -> bool:
+        """A person may register nothing more; False where they were no member."""
 
     # accounts
     def add_account(

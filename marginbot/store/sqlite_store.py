@@ -13,6 +13,7 @@ from marginbot.store.escalations import EscalationRows
 from marginbot.store.outbox import Outbox
 from marginbot.store.passports import Passports
 from marginbot.store.people import People
+from marginbot.store.personal import Personal
 from marginbot.store.readings import Readings
 from marginbot.store.record import Record
 from marginbot.store.schema import migrate
@@ -20,7 +21,7 @@ from marginbot.store.vault import Vault
 
 
 class SqliteStore(
-    People, Accounts, Alerts, Outbox, Passports, Readings, Record, EscalationRows, DrillRows, ChannelRows
+    People, Personal, Accounts, Alerts, Outbox, Passports, Readings, Record, EscalationRows, DrillRows, ChannelRows
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 
