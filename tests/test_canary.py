@@ -1,0 +1,183 @@
+"""Marked secrets go through every flow and many faults; then everything that is left behind is searched for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+from tests.running import RunningBot, running_bot
+from tests.servers.okx import OkxAccount, OkxServer
+from tests.test_channels_end_to_end import Hook, hook
+from tests.test_cli import marginbot
+from tests.test_end_to_end import ALICE, World, beats, world
+
+__all__ = ["hook", "world"]
+
+KEY, SECRET = "alices-api-key-0001", "canary-secret-5f2c9d7e1b"
+WRONG = "canary-wrong-secret-91c4aa07"
+OKX = ("okx-key", "okx-secret", "okx-passphrase")
+TOKEN = "123456:TEST"
+BEAT = "canary-heartbeat-77b0"
+GUIDED_KEY, GUIDED = "canary-guided-key-27ad11", "canary-guided-secret-6b19e2f4"
+
+
+def canaries(bot: RunningBot, hook_address: str) -> dict[str, str]:
+    """What must be nowhere, by name."""
+    return {
+        "API key": KEY,
+        "API secret": SECRET,
+        "wrong secret": WRONG,
+        "OKX secret": OKX[1],
+        "OKX passphrase": OKX[2],
+        "guided key": GUIDED_KEY,
+        "guided secret": GUIDED,
+        "bot token": TOKEN,
+        "master key": bot.environment["MARGINBOT_MASTER_KEY"],
+        "heartbeat": BEAT,
+        "channel": hook_address.rsplit("/", 1)[-1],
+    }
+
+
+def found(canary: str, content: bytes) -> bool:
+    return any(form.encode() in content for form in {canary, quote(canary, safe=""), canary[::-1]})
+
+
+def leaks(bot: RunningBot, secrets: dict[str, str], places: dict[str, bytes]) -> list[str]:
+    return [
+        f"{name} in {place}" for place, content in places.items() for name, s in secrets.items() if found(s, content)
+    ]
+
+
+@pytest.fixture
+def okx() -> Iterator[OkxServer]:
+    server = OkxServer([OkxAccount()])
+    with server.threaded():
+        yield server
+
+
+def everything_happens(world: World, okx: OkxServer, hook: Hook) -> None:
+    """Registrations right and wrong, in one line and guided; alerts, channels, faults of everyone."""
+    tg, exchange = world.tg, world.exchange
+    asked = tg.private(ALICE, f"/add binanceusdm bad {KEY} {WRONG}")
+    tg.wait_for_sync(ALICE, "Nothing was stored", 20.0, after=asked)
+    asked = tg.private(ALICE, f"/add nowhere bad {KEY} {WRONG}")
+    tg.wait_for_sync(ALICE, "I do not know that exchange", 20.0, after=asked)
+    tg.faults.add("deleteMessage", times=2, kind="500")
+    asked = tg.private(ALICE, f"/ad binanceusdm bad {KEY} {WRONG}{WRONG}")
+    tg.wait_for_sync(ALICE, "Please delete it yourself", 20.0, after=asked)
+    tg.private(ALICE, "/add bybit guided")
+    tg.wait_for_sync(ALICE, "Now send the", 20.0)
+    tg.private(ALICE, GUIDED_KEY)
+    tg.wait_for_sync(ALICE, "Got it", 20.0)
+    asked = tg.private(ALICE, GUIDED)
+    tg.wait_for_sync(ALICE, "Nothing was stored", 30.0, after=asked)
+    world.add()
+    asked = tg.private(ALICE, f"/add okx second {' '.join(OKX)}")
+    tg.wait_for_sync(ALICE, "Watching", 20.0, after=asked)
+    asked = tg.private(ALICE, f"/channels add {hook.address} from WARNING after 0m")
+    tg.wait_for_sync(ALICE, "My test line was accepted", 20.0, after=asked)
+    world.price(0.83)
+    tg.wait_for_sync(ALICE, re.compile("WARNING|CRITICAL|EMERGENCY"), 20.0)
+    echo = {"code": -1000, "msg": f"bad request signature={SECRET} X-MBX-APIKEY {KEY} secret {SECRET}"}
+    exchange.faults.edit("/fapi", lambda _: echo, times=6)
+    for kind in ("html", "garbage", "500", "reset", "banned", "rate_limited"):
+        exchange.faults.add(kind, times=3)
+        okx.faults.add(kind, times=3)
+    tg.faults.add("sendMessage", times=2, kind="500")
+    time.sleep(3)
+    for command in ("/accounts", "/status", "/history", "/channels", "/channels test 1", "/drill", "/thresholds"):
+        asked = tg.private(ALICE, command)
+        tg.wait_for_sync(ALICE, lambda message: True, 20.0, after=asked)
+
+
+def test_no_secret_is_left_anywhere(world: World, okx: OkxServer, hook: Hook) -> None:
+    with beats() as (address, _):
+        urls = {"binanceusdm": world.exchange.url, "okx": okx.url, "bybit": world.exchange.url}
+        environment = world.environment | {
+            "MARGINBOT_EXCHANGE_URLS": json.dumps(urls),
+            "MARGINBOT_HEARTBEAT_URL": f"{address}{BEAT}",
+        }
+        with running_bot(world.folder, environment) as bot:
+            bot.wait_until_healthy()
+            everything_happens(world, okx, hook)
+            pages = [urlopen(f"http://127.0.0.1:{bot.port}/{page}", timeout=5) for page in ("metrics", "healthz")]
+            assert bot.process is not None
+            commands = Path(f"/proc/{bot.process.pid}/cmdline")
+            places = {
+                "metrics and health": b"".join(page.read() for page in pages),
+                "process arguments": commands.read_bytes() if commands.exists() else b"",
+            }
+            settings = {"MASTER_KEY": bot.environment["MARGINBOT_MASTER_KEY"], "DATABASE": str(world.folder / "bot.db")}
+            assert marginbot(world.folder, "backup", "copy.db", **settings).returncode == 0
+            assert bot.stop() == 0
+        world.exchange.faults.clear()
+        reading = {"EXCHANGE_URLS": json.dumps(urls), "KEY": KEY, "SECRET": SECRET, "LOG_LEVEL": "debug"}
+        captured = marginbot(world.folder, "capture", "binanceusdm", "reading.json", **reading)
+        assert captured.returncode == 0, captured.stderr
+        failed = marginbot(world.folder, "snapshot", "binanceusdm", **reading | {"SECRET": WRONG})
+        places |= {
+            "what the commands said": (captured.stdout + captured.stderr + failed.stdout + failed.stderr).encode(),
+            "what was said in the chat": "\n".join(world.tg.texts(ALICE)).encode(),
+            "what the channel was told": json.dumps(hook.received).encode(),
+            **{file.name: file.read_bytes() for file in world.folder.iterdir() if file.is_file()},
+        }
+        secrets = canaries(bot, hook.address)
+        assert {"bot.log", "bot.db", "copy.db", "reading.json"} <= set(places)
+        assert leaks(bot, secrets, places) == []
+        assert len(places["bot.log"]) > 2000
+        # The search itself works: one leak planted by hand is found.
+        with (world.folder / "bot.log").open("ab") as log:
+            log.write(f"GET /bot{TOKEN}/getMe".encode())
+        places["bot.log"] = (world.folder / "bot.log").read_bytes()
+        assert leaks(bot, secrets, places) == ["bot token in bot.log"]
+
+
+def test_failure_35_a_stolen_database_yields_no_secret_and_swapped_seals_open_nothing(world: World) -> None:
+    with running_bot(world.folder, world.environment) as bot:
+        bot.wait_until_healthy()
+        world.add()
+        asked = world.tg.private(ALICE, f"/add binanceusdm other {KEY} {SECRET}")
+        world.tg.wait_for_sync(ALICE, "Watching", 20.0, after=asked)
+        assert bot.stop() == 0
+        with closing(sqlite3.connect(world.folder / "bot.db")) as database, database:
+            first, second = (row[0] for row in database.execute("SELECT id FROM accounts ORDER BY id"))
+            database.execute("PRAGMA foreign_keys = OFF")
+            for old, new in ((first, -1), (second, first), (-1, second)):
+                database.execute("UPDATE secrets SET account_id = ? WHERE account_id = ?", (new, old))
+        bot.start()
+        for label in ("main", "other"):
+            told = world.tg.wait_for_sync(ALICE, lambda m, name=label: "STALE" in m.text and name in m.text, 30.0)  # type: ignore[misc]
+            assert "/add" in told.text
+        assert bot.stop() == 0
+        stolen = subprocess.run(["strings", "-n", "8", "bot.db"], cwd=world.folder, capture_output=True, check=False)
+        assert SECRET.encode() not in stolen.stdout + (world.folder / "bot.db").read_bytes()
+
+
+def test_the_repository_ignores_what_holds_keys() -> None:
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        pytest.skip("not a checkout")
+    names = [
+        ".env",
+        "prod.env",
+        "marginbot.db",
+        "marginbot.db-wal",
+        "backup.db.replaced-1",
+        "master.key",
+        "copy.sqlite3",
+    ]
+    command = ["git", "check-ignore", *names]
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
+    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
+    assert told.stdout.split() == names
