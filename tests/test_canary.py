@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -162,6 +162,45 @@ def test_failure_35_a_stolen_database_yields_no_secret_and_swapped_seals_open_no
         assert bot.stop() == 0
         stolen = subprocess.run(["strings", "-n", "8", "bot.db"], cwd=world.folder, capture_output=True, check=False)
         assert SECRET.encode() not in stolen.stdout + (world.folder / "bot.db").read_bytes()
+
+
+WATCHED = """
+import sys
+
+def watch(event, args):
+    if event == "socket.connect" and isinstance(args[1], tuple):
+        print("connect", args[1][0], args[1][1], file=log, flush=True)
+    elif event == "socket.getaddrinfo":
+        print("lookup", args[0], args[1], file=log, flush=True)
+
+log = open(LOG, "a")
+sys.addaudithook(watch)
+"""
+
+
+def test_it_speaks_to_nobody_but_exchanges_telegram_the_heartbeat_and_channels(world: World, hook: Hook) -> None:
+    watching = world.folder / "watching"
+    watching.mkdir()
+    log = watching / "connections.txt"
+    (watching / "sitecustomize.py").write_text(WATCHED.replace("LOG", repr(str(log))), encoding="utf-8")
+    with beats() as (address, _):
+        path = os.pathsep.join(filter(None, [str(watching), os.environ.get("PYTHONPATH")]))
+        environment = world.environment | {"MARGINBOT_HEARTBEAT_URL": address, "PYTHONPATH": path}
+        with running_bot(world.folder, environment) as bot:
+            bot.wait_until_healthy()
+            world.add()
+            asked = world.tg.private(ALICE, f"/channels add {hook.address} from WARNING after 0m")
+            world.tg.wait_for_sync(ALICE, "My test line was accepted", 20.0, after=asked)
+            world.price(0.83)
+            world.tg.wait_for_sync(ALICE, re.compile("WARNING|CRITICAL|EMERGENCY"), 20.0)
+            hook.wait_for("main (binanceusdm)")
+            time.sleep(2)
+            assert bot.stop() == 0
+    servers = {world.tg.url, world.exchange.url, hook.address.replace("json:", "http:"), address}
+    allowed = {str(urlsplit(url).port) for url in servers}
+    seen = {tuple(line.split()[1:]) for line in log.read_text(encoding="utf-8").splitlines()}
+    assert {port for _, port in seen} == allowed
+    assert {host for host, _ in seen} == {"127.0.0.1"}
 
 
 def test_the_repository_ignores_what_holds_keys() -> None:
