@@ -17,9 +17,13 @@ from tests.servers.corpus import CorpusServer, cases
 
 # The corpus names folders by product, the venues have ccxt's names.
 EXCHANGES: Mapping[str, str] = {
+    "binance-coinm": "binancecoinm",
+    "binance-margin": "binance",
+    "binance-papi": "binance",
     "binance-usdm": "binanceusdm",
 }
 CREDENTIALS: Mapping[str, Credential] = {
+    "aster": Credential("0x" + "ab" * 20, "0x" + "11" * 32),
     "hyperliquid": Credential("0x" + "ab" * 20),
 }
 USUAL = Credential("aliceskeyaliceskeyalices1", "YWxpY2Vzc2VjcmV0YWxpY2Vzc2VjcmV0MTIzNA==", "alicespassphrase")
@@ -41,6 +45,8 @@ EXTRA: Mapping[str, Mapping[str, Any]] = {
 }
 # Cases that cannot be read whole, and why.
 KNOWN: Mapping[str, str] = {
+    "binance-coinm/roq-flat": "holds nothing, whatever its description says: every size is zero",
+    "aster/jkorf-2": "holds nothing, whatever its description says: every size is zero",
     "bybit/portfolio-margin-doc": "a stress grid alone, without wallet and positions",
     "hyperliquid/nautilus": "made up: its totals count positions that it does not list, which is refused",
 }

@@ -5,8 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marginbot.exchanges.venue import Venue
-from marginbot.exchanges.venues import binanceusdm, bybit, deribit, hyperliquid, okx
+from marginbot.exchanges.venues import (
+    aster,
+    binance,
+    binancecoinm,
+    binanceusdm,
+    bybit,
+    deribit,
+    hyperliquid,
+    okx,
+)
 
 VENUES: Mapping[str, Venue] = {
-    module.VENUE.info.id: module.VENUE for module in (binanceusdm, bybit, okx, deribit, hyperliquid)
+    module.VENUE.info.id: module.VENUE
+    for module in (
+        binanceusdm,
+        binancecoinm,
+        binance,
+        bybit,
+        okx,
+        deribit,
+        hyperliquid,
+        aster,
+    )
 }

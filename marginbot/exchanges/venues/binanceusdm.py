@@ -40,10 +40,10 @@ _INFO = VenueInfo(
         "At Binance open Account → API Management → Create API → System generated. Leave only “Enable Reading” "
         "ticked and, if you can, restrict the key to this server's IP address."
     ),
-    aliases=("binance", "binance futures", "binance usdm"),
+    aliases=("binance futures", "binance usdm", "binance usd-m"),
 )
 
-_FAULTS = {
+FAULTS = {
     "-2015": Fault(
         KeyRefused,
         "Binance refuses this key: it does not exist (any more), its IP list does not admit this server, or it was "
@@ -100,9 +100,13 @@ def parse_tiers(raw: Any, instruments: Mapping[str, Instrument]) -> dict[str, tu
         instrument = instruments.get(str(row.get("symbol")))
         adjusted = (number(row, "notionalCoef") or Decimal(1)) != 1
         if instrument is not None and not adjusted:
-            tiers = (_tier(bracket) for bracket in rows(row, "brackets"))
-            found[instrument.symbol] = tuple(sorted(tiers, key=lambda tier: tier.floor))
+            found[instrument.symbol] = bracket_tiers(row)
     return {symbol: tiers for symbol, tiers in found.items() if tiers}
+
+
+def bracket_tiers(row: Mapping[str, Any]) -> tuple[LeverageTier, ...]:
+    """The brackets of one symbol."""
+    return tuple(sorted((_tier(bracket) for bracket in rows(row, "brackets")), key=lambda tier: tier.floor))
 
 
 def _tier(bracket: Mapping[str, Any]) -> LeverageTier:
@@ -135,5 +139,5 @@ VENUE = Venue(
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
     permissions=permissions.BINANCE,
-    faults=_FAULTS,
+    faults=FAULTS,
 )

@@ -22,7 +22,7 @@ from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import Payloads, Reference, dig, number, price, record, rows, total
 from marginbot.exchanges.venues.binanceusdm_rows import Held, differing, held_positions, name_of
 
-__all__ = ["differing", "parse"]
+__all__ = ["differing", "flag", "parse", "pools_of"]
 
 Row = Mapping[str, Any]
 # In multi-assets mode requirements are converted at the dollar's asking side of each asset.
@@ -34,19 +34,19 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     warnings: list[str] = []
     account, risk = record(payloads, "account"), rows(payloads, "positions")
     held = held_positions(account, risk, reference, warnings)
-    multi_assets = _flag(payloads.get("config"), account, "multiAssetsMargin")
-    hedge = _flag(payloads.get("config"), account, "dualSidePosition")
+    multi_assets = flag(payloads.get("config"), account, "multiAssetsMargin")
+    hedge = flag(payloads.get("config"), account, "dualSidePosition")
     if hedge is None:
         hedge = any(position.is_hedged for position in held)
     if multi_assets is None:
         multi_assets = _more_dangerous(account, held, payloads.get("index"))
         warnings.append("Binance does not say whether multi-assets mode is on; the more dangerous reading counts")
-    pools = _pools(account, held, payloads.get("index"), multi_assets=multi_assets, warnings=warnings)
+    pools = pools_of(account, held, payloads.get("index"), multi_assets=multi_assets, warnings=warnings)
     mode = f"{'multi-assets' if multi_assets else 'single-asset'}/{'hedge' if hedge else 'one-way'}"
     return Snapshot(exchange="binanceusdm", mode=mode, taken_at=now, pools=tuple(pools), warnings=tuple(warnings))
 
 
-def _flag(config: Any, account: Row, name: str) -> bool | None:
+def flag(config: Any, account: Row, name: str) -> bool | None:
     """A mode flag from the configuration, or from an older account answer."""
     for value in (dig(config, name), account.get(name)):
         if isinstance(value, bool):
@@ -60,7 +60,7 @@ def _more_dangerous(account: Row, held: Sequence[Held], index: Any) -> bool:
     """Whether the account looks worse as a multi-assets one. Only single-asset mode knows isolated positions."""
     if any(position.is_isolated for position in held):
         return False
-    single, multi = (_badness(_pools(account, held, index, multi_assets=mode, warnings=[])) for mode in (False, True))
+    single, multi = (_badness(pools_of(account, held, index, multi_assets=mode, warnings=[])) for mode in (False, True))
     return multi > single
 
 
@@ -68,7 +68,7 @@ def _badness(pools: Sequence[Pool]) -> tuple[int, Decimal]:
     return max(((pool.state.severity, pool.margin_ratio or Decimal(0)) for pool in pools), default=(0, Decimal(0)))
 
 
-def _pools(account: Row, held: Sequence[Held], index: Any, *, multi_assets: bool, warnings: list[str]) -> list[Pool]:
+def pools_of(account: Row, held: Sequence[Held], index: Any, *, multi_assets: bool, warnings: list[str]) -> list[Pool]:
     cross = [position for position in held if position.is_isolated is False]
     pools = [_isolated_pool(position, warnings) for position in held if position.is_isolated is not False]
     if multi_assets:

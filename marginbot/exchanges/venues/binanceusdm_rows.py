@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from marginbot.domain.errors import BadPayload
 from marginbot.domain.margin import Position, Side
-from marginbot.domain.tiers import LeverageTier, maintenance_margin
+from marginbot.domain.tiers import maintenance_margin
 from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import Instrument, Reference, number, price, rows
 
@@ -22,6 +22,8 @@ Row = Mapping[str, Any]
 Key = tuple[str, str]  # the venue's symbol, position side
 
 _PARTS = re.compile(r"(?P<base>.+?)(?P<quote>USDT|USDC|FDUSD|BUSD|USD1|U|BTC)(?:_(?P<expiry>\d{6}))?")
+_COIN_PARTS = re.compile(r"(?P<base>.+)USD_(?:PERP|(?P<expiry>\d{6}))")
+_DOLLARS_A_CONTRACT = {"BTC": Decimal(100)}  # of COIN-M; all others have 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +66,10 @@ def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Refer
         warnings.append(f"{key[0]}: not in the market list, its name was taken apart")
         instrument = _guessed(key[0])
     side = Side.LONG if amount > 0 else Side.SHORT
-    notional, mark = _notional_and_mark(abs(amount), sources)
+    notional, mark = _notional_and_mark(abs(amount), sources, instrument)
     tiers = reference.tiers.get(instrument.symbol, ())
+    isolated = _is_isolated(sources)
+    equity = _isolated_equity(instrument.symbol, sources, warnings) if isolated else None
     position = Position(
         symbol=instrument.symbol,
         underlying=instrument.underlying,
@@ -75,18 +79,17 @@ def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Refer
         entry_price=_first(price(row, "entryPrice") for row in sources),
         mark_price=mark,
         liquidation_price=_first(price(row, "liquidationPrice") for row in sources),
-        maintenance_margin=_requirement(instrument.symbol, sources, notional, tiers=tiers, warnings=warnings),
         unrealized_pnl=_first(_pnl(row) for row in reversed(sources)),
+        coin_settled=instrument.is_inverse,
         tiers=tiers,
     )
     if notional is None:
         warnings.append(f"{position.symbol}: Binance gives neither its value nor a mark price")
-    isolated = _is_isolated(sources)
     return Held(
-        position=position,
+        position=replace(position, maintenance_margin=_requirement(position, equity, sources, warnings)),
         asset=str(_first(row.get("marginAsset") for row in sources) or instrument.settle),
         is_isolated=isolated,
-        isolated_equity=_isolated_equity(position.symbol, sources, warnings) if isolated else None,
+        isolated_equity=equity,
         is_hedged=key[1] in ("LONG", "SHORT"),
     )
 
@@ -103,37 +106,57 @@ def _amount(symbol: str, sources: Sequence[Row], warnings: list[str]) -> Decimal
     return max(known, key=abs)
 
 
-def _notional_and_mark(size: Decimal, sources: Sequence[Row]) -> tuple[Decimal | None, Decimal | None]:
-    """Value and mark price; each is found from the other where only one is given."""
+def _notional_and_mark(
+    size: Decimal, sources: Sequence[Row], instrument: Instrument
+) -> tuple[Decimal | None, Decimal | None]:
+    """Value (of COIN-M: in the coin) and mark price; each is found from the other where only one is given."""
     mark = _first(price(row, "markPrice") for row in sources)
-    values = [abs(value) for row in sources if (value := number(row, "notional"))]
+    values = [abs(value) for row in sources if (value := number(row, "notional", "notionalValue"))]
+    face = size * instrument.contract_size
     if not values:
-        return (None if mark is None else size * mark), mark
+        if mark is None:
+            return None, None
+        return (face / mark if instrument.is_inverse else face * mark), mark
     notional = max(values)
-    return notional, notional / size if mark is None else mark
+    if mark is None:
+        mark = face / notional if instrument.is_inverse else notional / face
+    return notional, mark
 
 
 def _requirement(
-    symbol: str,
-    sources: Sequence[Row],
-    notional: Decimal | None,
-    *,
-    tiers: Sequence[LeverageTier],
-    warnings: list[str],
+    position: Position, equity: Decimal | None, sources: Sequence[Row], warnings: list[str]
 ) -> Decimal | None:
-    """Maintenance margin by the venue, checked against the leverage tiers; None when neither tells."""
+    """Maintenance margin by the venue, checked against the leverage tiers; None when nothing tells.
+
+    `equity` is that of an isolated position, whose liquidation price then tells as well.
+    """
     told = max((value for row in sources if (value := number(row, "maintMargin"))), default=None)
+    tiers, notional = position.tiers, position.notional
     own = maintenance_margin(notional, tiers) if tiers and notional is not None else None
     if told is None or told <= 0:
-        how = "taken from the leverage tiers" if own else "so it is unknown"
-        warnings.append(f"{symbol}: Binance gives no maintenance margin, {how}")
-        return own or None
-    if own and apart(told, own):
+        found = own or _implied_requirement(position, equity)
+        how = "taken from the leverage tiers" if own else "worked out from the liquidation price"
         warnings.append(
-            f"{symbol}: maintenance margin is {told:.2f} by Binance, {own:.2f} by its leverage tiers; the larger counts"
+            f"{position.symbol}: Binance gives no maintenance margin, {how if found else 'so it is unknown'}"
         )
+        return found or None
+    if own and apart(told, own):
+        digits = 8 if position.coin_settled else 2
+        figures = f"{told:.{digits}f} by Binance, {own:.{digits}f} by its leverage tiers"
+        warnings.append(f"{position.symbol}: maintenance margin is {figures}; the larger counts")
         return max(told, own)
     return told
+
+
+def _implied_requirement(position: Position, equity: Decimal | None) -> Decimal | None:
+    """What is left of an isolated position's equity at its liquidation price, scaled to its value at the mark."""
+    mark, liquidation, notional = position.mark_price, position.liquidation_price, position.notional
+    if equity is None or mark is None or liquidation is None or notional is None:
+        return None
+    growth = mark / liquidation if position.coin_settled else liquidation / mark
+    gain = position.side.sign * notional * (1 - growth if position.coin_settled else growth - 1)
+    left = equity + gain
+    return left / growth if left > 0 else None
 
 
 def _is_isolated(sources: Sequence[Row]) -> bool | None:
@@ -192,10 +215,23 @@ def _first(values: Iterable[Any]) -> Any:
 
 
 def _guessed(symbol: str) -> Instrument:
-    """An instrument by its name alone: BTCUSDT, BTCUSDC_261225."""
+    """An instrument by its name alone: BTCUSDT, BTCUSDC_261225, BTCUSD_PERP."""
+    coin = _COIN_PARTS.fullmatch(symbol)
+    if coin is not None:
+        return _guessed_coin(coin["base"], coin["expiry"])
     parts = _PARTS.fullmatch(symbol)
     if parts is None:
         return Instrument(symbol=symbol, underlying=symbol, settle="", contract_size=Decimal(1))
     base, quote, expiry = parts["base"], parts["quote"], parts["expiry"]
     unified = f"{base}/{quote}:{quote}" + (f"-{expiry}" if expiry else "")
     return Instrument(symbol=unified, underlying=base, settle=quote, contract_size=Decimal(1))
+
+
+def _guessed_coin(base: str, expiry: str | None) -> Instrument:
+    return Instrument(
+        symbol=f"{base}/USD:{base}" + (f"-{expiry}" if expiry else ""),
+        underlying=base,
+        settle=base,
+        contract_size=_DOLLARS_A_CONTRACT.get(base, Decimal(10)),
+        is_inverse=True,
+    )

@@ -333,9 +333,14 @@ def test_recorded_isolated_one_way(corpus: Corpus) -> None:
     assert 10348.27548846 * (1 + decisive.room) == pytest.approx(9332.61, rel=1e-3)
 
 
-def test_recorded_isolated_without_tiers_is_unknown(corpus: Corpus) -> None:
-    risk = corpus("binance-usdm/positionrisk-v2__gobinance.json")
-    told = {"account": {"assets": [], "positions": []}, "positions": risk, "config": None, "index": None}
+def test_recorded_isolated_without_tiers_is_worked_out_from_its_liquidation_price(corpus: Corpus) -> None:
+    risk = corpus("binance-usdm/positionrisk-v2__nautilus-hedge.json")
+    told: Payloads = {"account": {"assets": [], "positions": []}, "positions": risk, "config": None, "index": None}
+    pool = pool_named(VENUE.parse(told, NO_TIERS, NOW), "isolated:BTC/USDT:USDT:long")
+    assert pool.maintenance_margin is not None
+    assert gap(pool.maintenance_margin, D("617.95067")) < D("0.02"), "0.5 % - 50; the deduction is not known"
+    for row in risk:
+        row["liquidationPrice"] = "0"
     snapshot = VENUE.parse(told, NO_TIERS, NOW)
     assert snapshot.state is PoolState.UNKNOWN
     assert any("unknown" in warning for warning in snapshot.warnings)
