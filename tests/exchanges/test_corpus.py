@@ -49,6 +49,7 @@ KNOWN: Mapping[str, str] = {
     "aster/jkorf-2": "holds nothing, whatever its description says: every size is zero",
     "bybit/portfolio-margin-doc": "a stress grid alone, without wallet and positions",
     "hyperliquid/nautilus": "made up: its totals count positions that it does not list, which is refused",
+    "kucoinfutures/adl": "two recordings of one endpoint: the one without a position answers",
 }
 
 

@@ -13,6 +13,7 @@ from marginbot.exchanges.venues import (
     bybit,
     deribit,
     hyperliquid,
+    kucoinfutures,
     okx,
 )
 
@@ -27,5 +28,6 @@ VENUES: Mapping[str, Venue] = {
         deribit,
         hyperliquid,
         aster,
+        kucoinfutures,
     )
 }
