@@ -10,10 +10,12 @@ from marginbot.exchanges.venues import (
     binance,
     binancecoinm,
     binanceusdm,
+    bingx,
     bybit,
     deribit,
     hyperliquid,
     kucoinfutures,
+    mexc,
     okx,
 )
 
@@ -29,5 +31,7 @@ VENUES: Mapping[str, Venue] = {
         hyperliquid,
         aster,
         kucoinfutures,
+        mexc,
+        bingx,
     )
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,7 @@ from marginbot.domain.passport import Verdict, verdict
 from marginbot.domain.room import room_of
 from marginbot.exchanges.venue import Instrument, Payloads, Reference
 from marginbot.exchanges.venues.kucoinfutures import VENUE, parse_rights
+from tests.exchanges.venues.asked import Asked
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, gap, pool_named
 from tests.exchanges.venues.spoiling import silent_faults
 
@@ -30,7 +30,7 @@ MARKETS = Reference(
         ),
     }
 )
-LONG: Mapping[str, Any] = {
+LONG: dict[str, Any] = {
     "symbol": "XBTUSDTM", "crossMode": True, "maintMarginReq": 0.004, "currentQty": 100, "markPrice": 100000,
     "markValue": 10000, "posMaint": 40, "unrealisedPnl": 100, "avgEntryPrice": 99000, "liquidationPrice": 91000,
     "settleCurrency": "USDT", "marginMode": "CROSS", "positionSide": "BOTH",
@@ -218,32 +218,6 @@ def test_no_number_gone_wrong_makes_an_account_look_calmer_in_silence(name: str)
 
 
 # -- asking
-
-
-class Asked:
-    """An account behind the adapter: answers by method, or the refusal of what is not there."""
-
-    key, secret = "key", "secret"
-
-    def __init__(self, answers: Mapping[str, Any]) -> None:
-        self._answers = answers
-        self.methods: list[str] = []
-
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        self.methods.append(method)
-        answer = self._answers.get(method)
-        answer = answer(params) if callable(answer) else answer
-        if answer is None:
-            raise BadPayload(method)
-        return copy.deepcopy(answer)
-
-    async def optional(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        try:
-            return await self.call(method, params)
-        except BadPayload:
-            return None
-
-    shared = recent = optional
 
 
 async def test_every_coin_with_a_position_is_asked_for() -> None:
