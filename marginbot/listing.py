@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from marginbot.exchanges.venue import Venue
-from marginbot.exchanges.venues import VENUES
+from marginbot.exchanges.venues import OWN
 
 HEADINGS = ("id", "venue", "modes", "ratio comes from", "checked against", "key check", "one reading costs")
 
 
 def rows() -> list[tuple[str, ...]]:
-    """A row a venue, in the order of the table of venues."""
-    return [_row(venue) for venue in VENUES.values()]
+    """A row for each venue with an adapter of its own, in the order of the table of venues."""
+    return [_row(venue) for venue in OWN.values()]
 
 
 def _row(venue: Venue) -> tuple[str, ...]:

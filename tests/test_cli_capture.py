@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from marginbot.exchanges.venues import VENUES
+from marginbot.exchanges.venues import OWN
 from marginbot.sim.exchange import SimulatedExchange
 from tests.test_cli import SECRET, exchange, marginbot, urls
 
@@ -58,6 +58,6 @@ def test_a_file_that_is_no_recording_is_refused_in_one_line(tmp_path: Path, cont
 
 def test_venues_lists_every_exchange(tmp_path: Path) -> None:
     listed = json.loads(marginbot(tmp_path, "venues", "--json").stdout)
-    assert {row["id"] for row in listed} == set(VENUES)
+    assert {row["id"] for row in listed} == set(OWN)
     shown = marginbot(tmp_path, "venues").stdout
-    assert all(f"{venue.info.id}: {venue.info.title}" in shown for venue in VENUES.values())
+    assert all(f"{venue.info.id}: {venue.info.title}" in shown for venue in OWN.values())

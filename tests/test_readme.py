@@ -12,6 +12,7 @@ from marginbot.bot.table import COMMANDS, undocumented
 from marginbot.cli import cli
 from marginbot.config import Settings
 from marginbot.domain.grading import DEFAULT_LADDERS
+from marginbot.exchanges.venues import OWN, VENUES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,8 +40,12 @@ def test_every_command_line_command_is_documented(name: str) -> None:
 
 
 def test_the_table_of_exchanges_is_what_the_adapters_say_of_themselves() -> None:
-    shown = README.split("<!-- venues -->")[1].split("<!-- /venues -->")[0]
+    section = README.split("## Exchanges")[1].split("##")[0]
+    shown = section.split("<!-- venues -->")[1].split("<!-- /venues -->")[0]
     assert shown.strip() == listing.as_markdown(), "write it anew: marginbot venues --markdown"
+    assert set(re.findall(r"^\| `(\w+)` \|", shown, re.MULTILINE)) == set(OWN)
+    others = section.split("<!-- estimates -->")[1].split("<!-- /estimates -->")[0]
+    assert re.findall(r"`(\w+)`", others) == [name for name in VENUES if name not in OWN]
 
 
 def test_the_ladders_shown_are_the_defaults() -> None:

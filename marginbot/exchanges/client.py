@@ -146,13 +146,22 @@ class VenueClient:
         self, method: str, params: Mapping[str, Any], credential: Credential | None = None, *, share: float = 1.0
     ) -> Any:
         """Call one of ccxt's implicit methods; `share` of the usual time is allowed."""
-        async with self._requests:
-            with self._lent(credential or Credential("")) as client:
-                request = getattr(client, method)(dict(params))
-                answer = await self._guarded(request, credential, seconds=self._timeout * share)
+        answer = await self._asked(lambda client: getattr(client, method)(dict(params)), credential, share=share)
         if not isinstance(answer, dict | list) and not _is_json_text(answer):
             raise BadPayload(f"{self.venue.info.id}: {method} was not answered with data")
         return answer
+
+    async def unified(self, method: str, arguments: tuple[Any, ...], credential: Credential) -> Any:
+        """Call one of ccxt's unified methods; its answer as plain data, numbers as text."""
+
+        def request(client: Any) -> Awaitable[Any]:
+            if client.markets is None:
+                # The list could not be loaded; ccxt would ask for it again instead of going by the names.
+                client.markets, client.markets_by_id, client.symbols = {}, {}, []
+                client.load_markets = _no_markets
+            return getattr(client, method)(*arguments)  # type: ignore[no-any-return]
+
+        return json.loads(json.dumps(await self._asked(request, credential), default=str))
 
     async def close(self) -> None:
         """Stop what is under way and release the connections."""
@@ -162,6 +171,13 @@ class VenueClient:
         await self._ccxt.close()
 
     # -- inside
+
+    async def _asked(
+        self, request: Callable[[Any], Awaitable[Any]], credential: Credential | None, *, share: float = 1.0
+    ) -> Any:
+        async with self._requests:
+            with self._lent(credential or Credential("")) as client:
+                return await self._guarded(request(client), credential, seconds=self._timeout * share)
 
     @contextlib.contextmanager
     def _lent(self, credential: Credential) -> Iterator[Any]:
@@ -237,6 +253,10 @@ class AccountApi:
         request = hashlib.sha256(asked.encode()).hexdigest()
         return await self._client.recent(request, lambda: self.optional(method, params), self._now)
 
+    async def unified(self, method: str, *arguments: Any) -> Any:
+        """Ask in ccxt's unified form."""
+        return await self._client.unified(method, arguments, self._credential)
+
 
 def _opened(venue: Venue, base_url: str | None, timeout: float, tls: ssl.SSLContext | None) -> Any:
     """A ccxt client without credentials, its connection pool ready to be shared by copies."""
@@ -251,6 +271,10 @@ def _opened(venue: Venue, base_url: str | None, timeout: float, tls: ssl.SSLCont
         client.urls = rebased(client.urls, base_url)
     client.open()
     return client
+
+
+async def _no_markets(*_: Any) -> dict[str, Any]:
+    return {}
 
 
 def _is_json_text(answer: Any) -> bool:

@@ -20,7 +20,7 @@ from marginbot.exchanges.forms import check_form
 from marginbot.exchanges.permissions import nothing_said
 from marginbot.exchanges.recording import Recording, narrowed
 from marginbot.exchanges.venue import Venue
-from marginbot.exchanges.venues import VENUES
+from marginbot.exchanges.venues import VENUES, refused
 from marginbot.flow.cycle import underlyings_of
 from marginbot.flow.ports import Credential, VenueInfo
 
@@ -66,8 +66,8 @@ class CcxtReader:
         self._tls: ssl.SSLContext | None = None
 
     def venues(self) -> Mapping[str, VenueInfo]:
-        """The supported venues by id."""
-        return {name: venue.info for name, venue in self._venues.items()}
+        """The known venues by id, those with a `refusal` last."""
+        return {name: venue.info for name, venue in self._venues.items()} | refused()
 
     def check_form(self, exchange: str, credential: Credential) -> None:
         """Raise `BadCredentials` for what is plainly malformed."""

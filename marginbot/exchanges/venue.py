@@ -49,6 +49,12 @@ class Api(Protocol):
         Only answers are remembered. A request that failed gives None and is made again at the next reading.
         """
 
+    async def unified(self, method: str, *arguments: Any) -> Any:
+        """Call one of ccxt's unified methods such as `fetch_positions`, numbers as text; raises `ReadingError`.
+
+        Only for exchanges without an adapter: ccxt works out what an exchange does not tell, and does not say so.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:

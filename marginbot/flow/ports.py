@@ -42,6 +42,8 @@ class VenueInfo:
     fields: tuple[tuple[str, str], ...]  # (credential field, its title), in the order they are asked for
     instructions: str  # how to make a read-only key there, or which address to give; one or two sentences
     aliases: tuple[str, ...] = ()  # other names people type
+    estimates_only: bool = False  # read in a general way: there is no adapter of its own
+    refusal: str | None = None  # why it cannot be watched at all; such a venue is only known by name
 
     @property
     def needs_secret(self) -> bool:

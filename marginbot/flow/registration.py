@@ -157,24 +157,34 @@ def _listing(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _aliases(venues: Mapping[str, VenueInfo]) -> list[str]:
-    return [alias for venue in venues.values() for alias in venue.aliases]
-
-
-def _by_name(venues: Mapping[str, VenueInfo], name: str) -> VenueInfo:
-    return venues.get(name) or next(venue for venue in venues.values() if name in venue.aliases)
+def _names(venue: VenueInfo) -> tuple[str, ...]:
+    return (venue.id, venue.title.lower(), *venue.aliases)
 
 
 def find_venue(venues: Mapping[str, VenueInfo], text: str) -> VenueInfo:
-    """The venue of that id or alias; `UnknownExchange` with the nearest names otherwise."""
+    """The venue of that id, title or alias; `UnknownExchange` with the reason or the nearest names otherwise."""
     wanted = text.strip().lower()
-    for venue in venues.values():
-        if wanted == venue.id or wanted in venue.aliases:
-            return venue
-    near = difflib.get_close_matches(wanted, [*venues, *_aliases(venues)], n=3, cutoff=0.5)
-    meant = sorted({_by_name(venues, name).id for name in near})
-    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
-    raise UnknownExchange(
-        "no such venue",
-        advice=f"I do not know that exchange.{hint} I can watch: {', '.join(venues)}. Nothing was stored.",
-    )
+    found = venues.get(wanted) or next((venue for venue in venues.values() if wanted in _names(venue)), None)
+    if found is None:
+        raise UnknownExchange(
+            "no such venue",
+            advice=f"I do not know that exchange.{_meant(venues, wanted)} {supported(venues)} Nothing was stored.",
+        )
+    if found.refusal is not None:
+        raise UnknownExchange(f"{found.id} cannot be watched", advice=f"{found.refusal} Nothing was stored.")
+    return found
+
+
+def _meant(venues: Mapping[str, VenueInfo], wanted: str) -> str:
+    by_name = {name: venue.id for venue in venues.values() for name in _names(venue)}
+    near = difflib.get_close_matches(wanted, list(by_name), n=3, cutoff=0.5)
+    meant = sorted({by_name[name] for name in near})
+    return f" Did you mean {' or '.join(meant)}?" if meant else ""
+
+
+def supported(venues: Mapping[str, VenueInfo]) -> str:
+    """What can be watched, in a sentence or two."""
+    readable = [venue for venue in venues.values() if venue.refusal is None]
+    others = ", ".join(venue.id for venue in readable if venue.estimates_only)
+    well = ", ".join(venue.id for venue in readable if not venue.estimates_only)
+    return f"I can watch: {well}." + (f" Also, as estimates: {others}." if others else "")

@@ -12,7 +12,7 @@ import pytest
 
 from marginbot.domain.errors import BadPayload
 from marginbot.exchanges.venues import VENUES
-from tests.exchanges.test_corpus import KNOWN, exchange_of
+from tests.exchanges.test_corpus import KNOWN, READ, exchange_of
 from tests.exchanges.test_redaction import recorded
 from tests.exchanges.venues.kit import judged, looks_calmer, number_paths, spoiled
 from tests.servers.corpus import cases
@@ -27,7 +27,7 @@ CONTRADICTORY = frozenset({"binance-usdm/gobinance-v2-isolated"})
     [
         pytest.param(case, id=case["case"])
         for case in cases()
-        if exchange_of(case) in VENUES and case["case"] not in {*KNOWN, *CONTRADICTORY} and case["has_open_position"]
+        if exchange_of(case) in READ and case["case"] not in {*KNOWN, *CONTRADICTORY} and case["has_open_position"]
     ],
 )
 async def test_no_number_of_a_recorded_account_can_go_wrong_in_silence(case: Any) -> None:

@@ -304,10 +304,10 @@ async def test_missing_candles_never_raise(exchange: SimulatedExchange, kind: An
 
 
 def test_each_venue_says_how_to_register() -> None:
-    infos = CcxtReader({}).venues()
-    assert set(infos) == set(VENUES)
+    infos = {name: info for name, info in CcxtReader({}).venues().items() if info.refusal is None}
+    assert {"binanceusdm", "bybit", "okx", "deribit", "hyperliquid"} <= set(infos)
     for info in infos.values():
-        assert info.fields[0][0] == "key"
+        assert info.fields[0][0] == "key" or info.estimates_only
         assert len(info.instructions) > 40
     names = [name for info in infos.values() for name in (info.id, *info.aliases)]
     assert len(names) == len(set(names))

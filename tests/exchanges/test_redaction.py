@@ -17,7 +17,7 @@ from marginbot.exchanges.recording import Recording, redacted
 from marginbot.exchanges.redaction import Redactor
 from marginbot.exchanges.venues import VENUES
 from tests.exchanges.kit import now
-from tests.exchanges.test_corpus import CREDENTIALS, EXTRA, KNOWN, USUAL, exchange_of
+from tests.exchanges.test_corpus import CREDENTIALS, EXTRA, KNOWN, READ, USUAL, exchange_of
 from tests.servers.corpus import CorpusServer, cases
 
 
@@ -80,7 +80,7 @@ def test_a_secret_never_survives_wherever_it_stands(secret: str, around: Any) ->
 
 
 @pytest.mark.skipif(not cases(), reason="MARGINBOT_CORPUS does not name a folder with recorded payloads")
-@pytest.mark.parametrize("name", sorted(VENUES))
+@pytest.mark.parametrize("name", sorted(READ))
 async def test_a_redacted_recording_reads_the_same(name: str) -> None:
     held = [c for c in cases() if exchange_of(c) == name and c["case"] not in KNOWN and c["has_open_position"]]
     for case in held:

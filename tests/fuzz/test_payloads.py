@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from marginbot.domain.errors import ReadingError
 from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.venues import VENUES
-from tests.exchanges.test_corpus import KNOWN, exchange_of
+from tests.exchanges.test_corpus import KNOWN, READ, exchange_of
 from tests.exchanges.test_redaction import recorded
 from tests.exchanges.venues.kit import judged
 from tests.fuzz.conftest import EXAMPLES
 from tests.servers.corpus import cases
 
 STRANGE: list[Any] = [None, "", "0", "-1", "NaN", "1e400", [], {}, [[]], [None], True, 0, 10**40, "x" * 5000, {"": ""}]
-CASES = [c for c in cases() if exchange_of(c) in VENUES and c["case"] not in KNOWN and c["has_open_position"]]
+CASES = [c for c in cases() if exchange_of(c) in READ and c["case"] not in KNOWN and c["has_open_position"]]
 
 
 def paths(payload: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

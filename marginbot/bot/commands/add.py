@@ -98,7 +98,9 @@ def _ask(dialogue: Dialogue, services: Services) -> Reply:
 
 
 def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:
-    row = [Button(venue.title, f"add:{venue.id}") for venue in venues]
+    row = [
+        Button(venue.title, f"add:{venue.id}") for venue in venues if venue.refusal is None and not venue.estimates_only
+    ]
     return tuple(tuple(row[at : at + 2]) for at in range(0, len(row), 2))
 
 

@@ -19,6 +19,7 @@ from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import Instrument, Reference, number, price, rows
 
 Row = Mapping[str, Any]
+_SIGNS_OF_LIFE = ("notional", "maintMargin", "isolatedMargin", "isolatedWallet", "entryPrice", "unRealizedProfit")
 Key = tuple[str, str]  # the venue's symbol, position side
 
 _PARTS = re.compile(r"(?P<base>.+?)(?P<quote>USDT|USDC|FDUSD|BUSD|USD1|U|BTC)(?:_(?P<expiry>\d{6}))?")
@@ -66,6 +67,8 @@ def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Refer
         warnings.append(f"{key[0]}: not in the market list, its name was taken apart")
         instrument = _guessed(key[0])
     side = Side.LONG if amount > 0 else Side.SHORT
+    if key[1] in ("LONG", "SHORT") and key[1] != side.upper():
+        warnings.append(f"{instrument.symbol}: Binance calls it {key[1].lower()} and prints the size of a {side}")
     notional, mark = _notional_and_mark(abs(amount), sources, instrument)
     tiers = reference.tiers.get(instrument.symbol, ())
     isolated = _is_isolated(sources)
@@ -98,7 +101,7 @@ def _amount(symbol: str, sources: Sequence[Row], warnings: list[str]) -> Decimal
     told = [number(row, "positionAmt") for row in sources]
     known = [amount for amount in told if amount is not None]
     if not known:
-        if any(number(row, name) for row in sources for name in ("notional", "maintMargin")):
+        if any(number(row, name) for row in sources for name in _SIGNS_OF_LIFE):
             raise BadPayload(f"the size of {symbol} is missing")
         return Decimal(0)
     if len(known) < len(told):

@@ -110,6 +110,8 @@ def _holding(
     if mark is None and alone and entry is not None:
         mark = _mark_of_profit(listing, side, size * entry, assets=assets, entry=entry, size=size)
         warnings.append(f"{listing.symbol}: no mark price; it is worked out from the profit of the account")
+        if mark is None or apart(mark, entry, FAR):
+            warnings.append(f"{listing.symbol}: by that profit its price is far from where it was bought; doubt it")
     notional = value_of(listing, size, mark)
     profit = _profit(notional, side, entry=entry, mark=mark, is_inverse=listing.is_inverse)
     if profit is None:
@@ -229,6 +231,8 @@ def _tiers(terms: Row, listing: Listing, mark: Decimal | None, warnings: list[st
 def _isolated_pool(holding: Holding, warnings: list[str]) -> Pool:
     position = holding.position
     name = f"isolated:{position.symbol}:{position.side}"
+    if position.liquidation_price is None:
+        warnings.append(f"{name}: MEXC gives no liquidation price, so nothing confirms what backs it")
     return Pool(
         name=name,
         margin_mode=MarginMode.ISOLATED,

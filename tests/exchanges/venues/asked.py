@@ -35,3 +35,6 @@ class Asked:
             return None
 
     shared = recent = optional
+
+    async def unified(self, method: str, *arguments: Any) -> Any:
+        raise AssertionError(f"an adapter of its own asked for ccxt's {method}")
