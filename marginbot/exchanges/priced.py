@@ -22,6 +22,8 @@ from marginbot.exchanges.reconcile import apart
 # Liquidation prices are rounded and may leave a fee out: less than this part of the notional is no disagreement.
 ROUNDING = Decimal("0.002")
 TOLERANCE = Decimal("0.05")
+# Below this part of mark and entry price the price scale ends: venues print the smallest price instead of none.
+LOWEST = Decimal("0.01")
 
 
 def priced_equity(positions: Sequence[Position]) -> Decimal | None:
@@ -37,6 +39,8 @@ def priced_equity(positions: Sequence[Position]) -> Decimal | None:
 def _by_symbol(legs: Sequence[Position], others: Sequence[Decimal | None]) -> Decimal | None:
     liquidation = next((leg.liquidation_price for leg in legs if leg.liquidation_price), None)
     if liquidation is None or None in others:
+        return None
+    if all(liquidation < LOWEST * known for leg in legs for known in (leg.mark_price, leg.entry_price) if known):
         return None
     total = sum((margin for margin in others if margin is not None), Decimal(0))
     for leg in legs:

@@ -54,6 +54,7 @@ KNOWN: Mapping[str, str] = {
     "bybit/portfolio-margin-doc": "a stress grid alone, without wallet and positions",
     "hyperliquid/nautilus": "made up: its totals count positions that it does not list, which is refused",
     "kucoinfutures/adl": "two recordings of one endpoint: the one without a position answers",
+    "phemex/inverse-ccxtsrc": "its only position row is a closed one",
 }
 
 

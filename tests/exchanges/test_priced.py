@@ -31,7 +31,7 @@ def test_the_equity_of_a_hedge_beside_another_position_is_found(
     beside = position("ETH", notional=str(other * mark), mark_price=str(mark))
     others = beside.maintenance_margin or D(0)
     liquidation = liquidated_at(equity, signed, size=held + leg, mark=mark, others=others)
-    if liquidation <= 0:
+    if liquidation <= 1:  # the end of the price scale
         return
     away = Side.SHORT if side is Side.LONG else Side.LONG
     legs = [
@@ -79,6 +79,11 @@ def test_past_the_trigger_nothing_is_left() -> None:
     warnings: list[str] = []
     assert (least_equity("cross", D(500), [held], warnings) or D(0)) < 0
     assert warnings
+
+
+def test_the_smallest_price_there_is_says_nothing() -> None:
+    held = replace(position(notional="10000", mark_price="100"), liquidation_price=D("0.01"))
+    assert priced_equity([held]) is None
 
 
 def test_a_position_without_requirement_says_nothing() -> None:

@@ -22,6 +22,7 @@ from marginbot.exchanges.venues import (
     kucoinfutures,
     mexc,
     okx,
+    phemex,
 )
 from marginbot.exchanges.venues.twins import twin
 from marginbot.flow.ports import VenueInfo
@@ -40,6 +41,7 @@ _MODULES: Mapping[str, Venue] = {
         kucoinfutures,
         mexc,
         bingx,
+        phemex,
     )
 }
 _BRANCHES = {"bybiteu": "bybit", "bybitid": "bybit", "myokx": "okx", "okxus": "okx"}
