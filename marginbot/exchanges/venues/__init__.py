@@ -16,6 +16,7 @@ from marginbot.exchanges.venues import (
     binanceusdm,
     bingx,
     bybit,
+    cryptocom,
     deribit,
     generic,
     hyperliquid,
@@ -42,6 +43,7 @@ _MODULES: Mapping[str, Venue] = {
         mexc,
         bingx,
         phemex,
+        cryptocom,
     )
 }
 _BRANCHES = {"bybiteu": "bybit", "bybitid": "bybit", "myokx": "okx", "okxus": "okx"}
