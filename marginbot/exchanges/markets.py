@@ -11,8 +11,10 @@ from marginbot.exchanges.venue import Instrument
 
 
 def instruments_of(markets: Iterable[Mapping[str, Any]]) -> dict[str, Instrument]:
-    """Derivatives by the venue's own id."""
-    return {str(market["id"]): _instrument(market) for market in markets if market.get("contract")}
+    """Derivatives by the venue's own id; the spot markets where there are none, for margin on spot."""
+    listed = list(markets)
+    contracts = [market for market in listed if market.get("contract")]
+    return {str(market["id"]): _instrument(market) for market in contracts or listed}
 
 
 def _instrument(market: Mapping[str, Any]) -> Instrument:
@@ -22,7 +24,7 @@ def _instrument(market: Mapping[str, Any]) -> Instrument:
     return Instrument(
         symbol=market["symbol"],
         underlying=market["base"],
-        settle=market["settle"],
+        settle=market.get("settle") or market["quote"],
         contract_size=Decimal(str(market.get("contractSize") or 1)),
         is_inverse=bool(market.get("inverse")),
         is_option=bool(market.get("option")),
