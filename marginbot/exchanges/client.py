@@ -184,7 +184,11 @@ class VenueClient:
         client = copy.copy(self._ccxt)
         client.options = dict(self._ccxt.options)
         for attribute, name in self.venue.signs_with.items():
-            setattr(client, attribute, getattr(credential, name))
+            option = attribute.removeprefix("options.")
+            if option == attribute:
+                setattr(client, attribute, getattr(credential, name))
+            else:
+                client.options[option] = getattr(credential, name)
         try:
             yield client
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marginbot.domain.errors import BadCredentials
 from marginbot.flow.ports import Credential, VenueInfo
 
-_LONGEST = 512
+_LONGEST = 2048  # some venues' read-only keys are signed tokens
 
 
 def check_form(info: VenueInfo, credential: Credential) -> None:

@@ -129,7 +129,9 @@ class Venue:
     parse: Callable[[Payloads, Reference, datetime], Snapshot]
     candle_symbols: Callable[[str], Iterable[str]]  # underlying -> unified symbols whose candles may stand for it
     options: Mapping[str, Any] = field(default_factory=dict)  # ccxt options of every client of this venue
-    signs_with: Mapping[str, str] = field(default_factory=lambda: SIGNS_WITH)  # ccxt's attribute -> our field
+    signs_with: Mapping[str, str] = field(
+        default_factory=lambda: SIGNS_WITH
+    )  # ccxt's attribute, or options.x -> our field
     fetch_tiers: Callable[[Api], Awaitable[Any]] | None = None
     parse_tiers: Callable[[Any, Mapping[str, Instrument]], Mapping[str, tuple[LeverageTier, ...]]] | None = None
     check_form: Callable[[Mapping[str, str]], None] | None = None  # credential fields -> raises BadCredentials

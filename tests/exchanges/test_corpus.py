@@ -28,7 +28,11 @@ READ = frozenset({*OWN, *GENERAL})
 CREDENTIALS: Mapping[str, Credential] = {
     "aster": Credential("0x" + "ab" * 20, "0x" + "11" * 32),
     "coinbase": Credential("organizations/1/apiKeys/2", base64.b64encode(bytes(range(64))).decode()),
+    "backpack": Credential("YWxpY2VzYXBpa2V5", "YWxpY2VzYWxpY2VzYWxpY2VzYWxpY2VzYWxpY2VzMTI="),
+    "derive": Credential("0x" + "Ab" * 20, "0x" + "12" * 32),
+    "dydx": Credential("dydx1" + "a" * 38),
     "hyperliquid": Credential("0x" + "ab" * 20),
+    "lighter": Credential("1077"),
 }
 USUAL = Credential("aliceskeyaliceskeyalices1", "YWxpY2Vzc2VjcmV0YWxpY2Vzc2VjcmV0MTIzNA==", "alicespassphrase")
 
@@ -44,6 +48,7 @@ def bybit_account(mode: str) -> Mapping[str, Any]:
 
 # What a venue (or one case of it) needs beside the files of a case: further endpoints with plain answers.
 EXTRA: Mapping[str, Mapping[str, Any]] = {
+    "backpack": {"/api/v1/securities": []},
     "bybit": bybit_account("REGULAR_MARGIN"),
     "bybit/pm": bybit_account("PORTFOLIO_MARGIN"),
 }
