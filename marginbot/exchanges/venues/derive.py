@@ -16,7 +16,7 @@ from decimal import Decimal
 from marginbot.domain.errors import BadPayload, KeyRefused, NoPermission
 from marginbot.domain.margin import Collateral, MarginMode, Option, Pool, Position, Side, Snapshot
 from marginbot.domain.room import STABLE
-from marginbot.exchanges.assembly import Row, instrument_of, name_of, perpetual, smaller
+from marginbot.exchanges.assembly import ROUNDING, Row, instrument_of, name_of, perpetual, smaller
 from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import (
     Api,
@@ -144,21 +144,28 @@ def _position(row: Row, reference: Reference, warnings: list[str]) -> Position:
     mark, index = price(row, "mark_price"), price(row, "index_price")
     margin = number(row, "maintenance_margin")
     unit = index if instrument.is_option else mark
+    entry, profit = price(row, "average_price"), number(row, "unrealized_pnl")
     if unit is None:
         warnings.append(f"{instrument.symbol}: its price is missing, room is not known")
+    if mark is None or entry is None or profit is None or _apart(size, mark, entry, profit):
+        warnings.append(f"{instrument.symbol}: its profit does not follow from its size and prices; check it there")
     return Position(
         symbol=instrument.symbol,
         underlying=instrument.underlying,
         side=Side.LONG if size > 0 else Side.SHORT,
         contracts=abs(size),
         notional=None if unit is None else abs(size) * unit,
-        entry_price=price(row, "average_price"),
+        entry_price=entry,
         mark_price=mark,
         liquidation_price=price(row, "liquidation_price"),
         maintenance_margin=None if margin is None else abs(margin),
-        unrealized_pnl=number(row, "unrealized_pnl"),
+        unrealized_pnl=profit,
         option=_option(instrument, mark=mark, index=index),
     )
+
+
+def _apart(size: Decimal, mark: Decimal, entry: Decimal, profit: Decimal) -> bool:
+    return abs(size * (mark - entry) - profit) > ROUNDING * abs(size) * mark
 
 
 def _option(instrument: Instrument, *, mark: Decimal | None, index: Decimal | None) -> Option | None:

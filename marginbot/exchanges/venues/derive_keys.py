@@ -43,7 +43,7 @@ def check_form(fields: Mapping[str, str]) -> None:
         raise leaked("a SEED PHRASE", wanted=_WANTED)
     if not _ADDRESS.fullmatch(wallet):
         raise BadCredentials("not an address", advice=_MALFORMED_WALLET)
-    if not _KEY.fullmatch(secret):
+    if not _KEY.fullmatch(secret) or not address_of(secret):
         raise BadCredentials("not a private key of a session key", advice=_MALFORMED_KEY)
     if address_of(secret) == wallet.lower():
         raise leaked("the wallet's OWN PRIVATE KEY", wanted=_WANTED)

@@ -4,7 +4,8 @@ A sub-account is a pool: it is liquidated when its equity falls below the sum of
 `maintenanceMarginFraction`. Numbers 0 to 127 are the owner's; 128 and above hold isolated positions (the parent is
 the remainder by 128). The indexer prints no mark price, but its profit is size x (oracle - entry), so the price it
 reckons with follows from the row itself; USDC and positions together must then come to its equity. Source:
-docs.dydx.xyz, "Indexer HTTP"; github.com/dydxprotocol/v4-chain, protocol/lib/margin.
+docs.dydx.xyz, "Indexer HTTP"; github.com/dydxprotocol/v4-chain, protocol/lib/margin. The equity of a recorded account
+is reproduced from its cash and the price so found.
 """
 
 from __future__ import annotations
@@ -226,7 +227,7 @@ FAULTS = {
 FACTS = Facts(
     modes="cross, isolated; all sub-accounts",
     ratio_from="equity and sizes, recomputed from maintenance rates",
-    evidence=(Evidence.UNVERIFIED,),
+    evidence=(Evidence.RECORDED,),
     weight="1 of 100 in 10 s and address",
     estimates="how old the indexer's answer is",
 )

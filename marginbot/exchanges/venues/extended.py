@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from marginbot.domain.errors import BadCredentials, BadPayload
+from marginbot.domain.errors import BadCredentials, BadPayload, KeyRefused, NoPermission, RateLimited, VenueDown
 from marginbot.domain.implied import proportional
 from marginbot.domain.margin import Pool, Position, Side, Snapshot
 from marginbot.domain.passport import Passport
@@ -26,6 +26,7 @@ from marginbot.exchanges.venue import (
     Api,
     Evidence,
     Facts,
+    Fault,
     Instrument,
     Payloads,
     Permissions,
@@ -211,6 +212,19 @@ INFO = VenueInfo(
     ),
     aliases=("x10",),
 )
+_REFUSED = (
+    "Extended refuses the API key. Check that it was copied whole and still exists, and that it is the API key, not "
+    "one of the Stark keys beside it."
+)
+# The exchange's own numbers; general failures are numbered as HTTP does.
+FAULTS = {
+    "401": Fault(KeyRefused, _REFUSED),
+    "403": Fault(NoPermission, _REFUSED),
+    "429": Fault(RateLimited),
+    "1004": Fault(KeyRefused, _REFUSED),
+    "1008": Fault(KeyRefused, _REFUSED),
+    "1010": Fault(VenueDown),
+}
 FACTS = Facts(
     modes="cross; one sub-account a key",
     ratio_from="`marginRatio`, checked by the initial margin and the liquidation price",
@@ -227,4 +241,5 @@ VENUE = Venue(
     signs_with={"apiKey": "key"},
     check_form=check_form,
     permissions=Permissions(ask_nothing, api_key_alone),
+    faults=FAULTS,
 )

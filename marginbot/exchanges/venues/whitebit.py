@@ -123,7 +123,8 @@ def _judged(pool: Pool, listed: list[dict[str, Any]], warnings: list[str]) -> Po
     if not pool.positions:
         return pool
     own = _by_liquidation_price(pool)
-    if own is None and pool.reported_ratio is None:
+    used_up = pool.equity is not None and pool.equity <= 0
+    if own is None and (pool.reported_ratio is None or used_up):
         own = total(number(row, "margin") for row in listed)
         warnings.append("cross: the margin held for the positions counts in place of the maintenance margin")
     needed = requirement(pool.name, pool.equity, own=own, reported=pool.reported_ratio, warnings=warnings)

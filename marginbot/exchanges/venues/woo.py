@@ -46,6 +46,8 @@ from marginbot.flow.ports import VenueInfo
 
 CASH = "USDT"
 IDLE_RATIO = Decimal(10)
+MOST_LEVERAGE = Decimal(125)
+FAR = Decimal("1.5")
 PER_LEVERAGE, FLAT = Decimal("0.6"), Decimal("0.0003")  # the documented maintenance rate
 
 
@@ -108,8 +110,9 @@ def _held(row: Row, reference: Reference, warnings: list[str]) -> Held:
     mark, entry = price(row, "markPrice"), price(row, "averageOpenPrice")
     if mark is None or entry is None:
         warnings.append(f"{instrument.symbol}: a price is missing; value and profit are not known")
+    _check_mark(instrument.symbol, mark, price(row, "settlePrice"), warnings)
     value = None if mark is None else abs(size) * mark
-    rate = _rate(row)
+    rate = _rate(instrument.symbol, row, warnings)
     position = Position(
         symbol=instrument.symbol,
         underlying=instrument.underlying,
@@ -125,9 +128,18 @@ def _held(row: Row, reference: Reference, warnings: list[str]) -> Held:
     return Held(position, row, rate, isolated=_is_isolated(row, instrument.symbol, warnings))
 
 
-def _rate(row: Row) -> Decimal | None:
+def _check_mark(symbol: str, mark: Decimal | None, settled: Decimal | None, warnings: list[str]) -> None:
+    """No other price is told; the last settlement, hours ago, is not far away."""
+    if mark is not None and settled is not None and not settled / FAR < mark < settled * FAR:
+        warnings.append(f"{symbol}: its price {mark:f} is far from that of the last settlement, {settled:f}")
+
+
+def _rate(symbol: str, row: Row, warnings: list[str]) -> Decimal | None:
     leverage = price(row, "leverage")
-    return None if leverage is None else PER_LEVERAGE / leverage + FLAT
+    if leverage is None or leverage > MOST_LEVERAGE:
+        warnings.append(f"{symbol}: its leverage is missing or impossible")
+        return None
+    return PER_LEVERAGE / leverage + FLAT
 
 
 def _is_isolated(row: Row, symbol: str, warnings: list[str]) -> bool:
