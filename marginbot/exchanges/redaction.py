@@ -16,7 +16,7 @@ from typing import Any
 _PEOPLE = {"user", "username", "userid", "owner", "member", "memberid", "trader", "inviter", "referrer", "affiliate"}
 _NAMES = {"name", "nickname", "label", "alias", "remark", "remarks", "note", "tag", "tags", "login"}
 _REACHED = {"address", "email", "mail", "phone", "mobile", "ip", "ips", "agent", "broker", "vault"}
-_SECRETS = {"key", "apikey", "secret", "passphrase", "password", "token", "signature", "sign", "sig", "hash"}
+_SECRETS = {"key", "apikey", "secret", "passphrase", "password", "token", "signature", "sig", "hash"}
 _ACCOUNTS = {"account", "accountid", "subaccount", "subaccountid", "id", "ids", "uid", "uuid"}
 _DEEDS = {"order", "orderid", "tradeid", "oid", "tid", "cloid", "tx", "txid"}
 _IDENTITIES = frozenset(_PEOPLE | _NAMES | _REACHED | _SECRETS | _ACCOUNTS | _DEEDS)
@@ -30,6 +30,7 @@ _SYMBOL = re.compile(r"[A-Za-z0-9@]{1,15}(?:[-_/:.][A-Za-z0-9]{1,12}){0,5}")
 _PHRASE = re.compile(r"[A-Za-z][A-Za-z'-]*(?:[ _,:-]+[A-Za-z'-]+){0,11}[.!]?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 _LONGEST_WORD = 24
+_SHORT = 6
 _KEY_DIGITS = 5  # a row keyed by a longer number is keyed by an id
 _ID_DIGITS = 9  # as many digits in a row inside a word are an id, not a size in a contract's name
 
@@ -59,10 +60,11 @@ class Redactor:
 
     def _leaf(self, value: Any, field: str) -> Any:
         text = str(value)
-        if any(secret in text for secret in self._secrets):
-            return f"redacted-{self._number(text)}"
+        if self._holds_secret(text):
+            return f"redacted-{self._number(text)}" if isinstance(value, str) else self._number(text)
         if not isinstance(value, str):
-            return self._number(text) if _is_identity(field) and isinstance(value, int) else value
+            is_id = isinstance(value, int) and (_is_identity(field) or field == "index")
+            return self._number(text) if is_id else value
         if _is_identity(field) and text not in self._known:
             return str(self._number(text)) if text.isdigit() else f"redacted-{self._number(text)}"
         if _is_number(text) or _TIME.fullmatch(text) or self._is_word(text):
@@ -70,7 +72,7 @@ class Redactor:
         return f"redacted-{self._number(text)}"
 
     def _is_word(self, text: str) -> bool:
-        if any(secret in text for secret in self._secrets):
+        if self._holds_secret(text):
             return False
         if text in self._known:
             return True
@@ -78,6 +80,10 @@ class Redactor:
             return False
         parts = re.split(r"[ _,:./-]+", text)
         return max(map(len, parts)) <= _LONGEST_WORD and bool(_SYMBOL.fullmatch(text) or _PHRASE.fullmatch(text))
+
+    def _holds_secret(self, text: str) -> bool:
+        """A short one (an account's number) only as a whole: it could be part of any amount."""
+        return any(text == secret or (len(secret) >= _SHORT and secret in text) for secret in self._secrets)
 
     def _number(self, text: str) -> int:
         return self._stand_ins.setdefault(text, len(self._stand_ins) + 1)

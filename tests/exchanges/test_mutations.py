@@ -17,8 +17,12 @@ from tests.exchanges.test_redaction import recorded
 from tests.exchanges.venues.kit import judged, looks_calmer, number_paths, spoiled
 from tests.servers.corpus import cases
 
-# Cases put together from answers of different accounts that contradict each other as they stand.
-CONTRADICTORY = frozenset({"binance-usdm/gobinance-v2-isolated"})
+# What the check cannot be held against, and why.
+EXEMPT = {
+    "binance-usdm/gobinance-v2-isolated": "answers of two accounts, which contradict each other as they stand",
+    "extended/ccxtsrc": "answers of two accounts: only the liquidation price speaks of the positions that are there",
+    "whitebit/jkorf": "positions alone: one number is all that tells the equity, and it is told as an estimate",
+}
 
 
 @pytest.mark.skipif(not cases(), reason="MARGINBOT_CORPUS does not name a folder with recorded payloads")
@@ -27,7 +31,7 @@ CONTRADICTORY = frozenset({"binance-usdm/gobinance-v2-isolated"})
     [
         pytest.param(case, id=case["case"])
         for case in cases()
-        if exchange_of(case) in READ and case["case"] not in {*KNOWN, *CONTRADICTORY} and case["has_open_position"]
+        if exchange_of(case) in READ and case["case"] not in {*KNOWN, *EXEMPT} and case["has_open_position"]
     ],
 )
 async def test_no_number_of_a_recorded_account_can_go_wrong_in_silence(case: Any) -> None:

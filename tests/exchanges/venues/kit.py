@@ -27,6 +27,7 @@ SPOILS: Mapping[str, Callable[[Decimal], Any]] = {
     "huge": lambda value: str(value * 1000 if value else Decimal(10) ** 9),
 }
 IDLE = Decimal("0.001")  # below this a ratio says the same whatever it is
+FAR = 20.0  # above this a cushion is no news either
 NEVER_ALARMED = Ladders(ratio=(0.96, 0.97, 0.98, 0.99), cushion=(0.04, 0.03, 0.02, 0.01))
 Corpus = Callable[[str], Any]
 Path_ = tuple[str | int, ...]
@@ -111,10 +112,18 @@ def looks_calmer(before: AccountReport, venue: Venue, changed: Payloads, referen
         return None
     pools = {pool.name: pool for pool in after.pools}
     for pool in before.pools:
-        reason = _calmer(pool, pools.get(pool.name))
+        # A size is the only thing that tells a short from a long at some venues: then the mirror image is looked at.
+        reason = _calmer(pool, pools.get(pool.name) or pools.get(_mirrored(pool.name)))
         if reason:
             return f"{pool.name}: {reason}"
     return None
+
+
+def _mirrored(name: str) -> str:
+    """The pool of the opposite side."""
+    head, _, side = name.rpartition(":")
+    other = {"long": "short", "short": "long"}.get(side)
+    return f"{head}:{other}" if other else name
 
 
 def judged(snapshot: Snapshot) -> AccountReport:
@@ -133,6 +142,10 @@ def _calmer(before: PoolReport, after: PoolReport | None) -> str | None:
         return None
     if before.margin_ratio > IDLE and after.margin_ratio < before.margin_ratio * Decimal("0.97"):
         return f"ratio {before.margin_ratio:.4f} became {after.margin_ratio:.4f}"
-    if before.cushion is not None and (after.cushion is None or after.cushion > before.cushion * 1.06):
+    if (
+        before.cushion is not None
+        and before.cushion < FAR
+        and (after.cushion is None or after.cushion > before.cushion * 1.06)
+    ):
         return f"cushion {before.cushion:.2f} became {after.cushion}"
     return None

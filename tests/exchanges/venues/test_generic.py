@@ -279,7 +279,7 @@ def test_every_exchange_that_ccxt_can_read_is_known_or_refused_with_a_reason() -
 
 
 def test_no_private_key_is_ever_asked_for() -> None:
-    agents = {"aster"}  # signs with the key of an agent that cannot withdraw, and refuses the owner's
+    agents = {"aster", "derive"}  # signed by an agent that cannot withdraw; the owner's own key is refused
     for venue in VENUES.values():
         assert "privateKey" not in venue.signs_with or venue.info.id in agents
         given_by_owner = {name for name, _ in venue.info.fields}
