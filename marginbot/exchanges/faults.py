@@ -62,6 +62,8 @@ _LOCATION_ADVICE = (
 _STATUS = re.compile(r"^\S+ (?:(?:GET|POST|PUT|DELETE) \S+ )?([1-5]\d\d)\b")
 _ADDRESS = re.compile(r"\w+://\S+")
 _TOKEN = re.compile(r"(?=[A-Za-z+/=_%&\[\]-]*\d)[\w+/=%&\[\].-]{16,}|[\w+/=%&-]{24,}")
+_CODES = ("retCode", "ret_code", "err_code", "err-code", "code")
+_WORDS = ("retMsg", "ret_msg", "err_msg", "err-msg", "msg", "message")
 _LONGEST = 160
 _SHORTEST_SECRET = 4
 
@@ -146,8 +148,8 @@ def _code_and_words(told: Mapping[str, Any] | None) -> tuple[str, str]:
     inner = told.get("error")
     if isinstance(inner, dict):
         told = inner
-    code = next((told[name] for name in ("retCode", "ret_code", "code") if name in told), "")
-    words = next((told[name] for name in ("retMsg", "ret_msg", "msg", "message") if name in told), "")
+    code = next((told[name] for name in _CODES if name in told), "")
+    words = next((told[name] for name in _WORDS if name in told), "")
     return str(code), str(words)
 
 

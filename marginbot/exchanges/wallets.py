@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from marginbot.domain.errors import BadPayload, OurFault, Unsupported
+from marginbot.domain.errors import BadPayload, OurFault, Unsupported, VenueDown
 
 # The venue has answered, and not with data. What merely failed (network, limits, key) is not among these.
 _REFUSED = (BadPayload, Unsupported, OurFault)
@@ -20,3 +20,8 @@ async def if_there(request: Coroutine[Any, Any, Any]) -> Any:
         return await request
     except _REFUSED:
         return None
+    except VenueDown as error:
+        # Where the venue's answer has no code that ccxt knows, an address that does not exist looks like an outage.
+        if "HTTP 404" in str(error):
+            return None
+        raise

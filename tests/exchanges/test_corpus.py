@@ -57,6 +57,8 @@ KNOWN: Mapping[str, str] = {
     "binance-coinm/roq-flat": "holds nothing, whatever its description says: every size is zero",
     "aster/jkorf-2": "holds nothing, whatever its description says: every size is zero",
     "bybit/portfolio-margin-doc": "a stress grid alone, without wallet and positions",
+    "htx/v1-cross": "a first version that the client library no longer asks for; the venue's own tests parse it",
+    "htx/v1-isolated": "a first version that the client library no longer asks for; the venue's own tests parse it",
     "hyperliquid/nautilus": "made up: its totals count positions that it does not list, which is refused",
     "kucoinfutures/adl": "two recordings of one endpoint: the one without a position answers",
     "phemex/inverse-ccxtsrc": "its only position row is a closed one",
