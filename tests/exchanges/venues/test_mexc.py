@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from marginbot.domain.errors import BadPayload
 from marginbot.domain.margin import MarginMode, PoolState, Side
@@ -165,6 +167,24 @@ def test_the_market_list_stands_in_for_the_terms_size() -> None:
     position = VENUE.parse(payloads, Reference(instruments={"BTC_USDT": known}), NOW).pools[-1].positions[0]
     assert position.notional == D(50000)
     assert replace(position, tiers=()).maintenance_margin is None
+
+
+def isolated_ratio(row: Mapping[str, Any], mark: Decimal) -> Decimal:
+    ratio = VENUE.parse(told(row, mark=str(mark), last=str(mark)), NOTHING, NOW).pools[-1].margin_ratio
+    assert ratio is not None
+    return ratio
+
+
+@given(st.decimals(min_value=97500, max_value=99000, places=2), st.decimals(min_value=1, max_value=2000, places=2))
+def test_the_ratio_rises_as_the_price_falls_on_a_long(mark: Decimal, fall: Decimal) -> None:
+    lower = max(mark - fall, D(97460))
+    assert isolated_ratio(LONG, lower) > isolated_ratio(LONG, mark)
+
+
+@given(st.integers(min_value=1, max_value=9000), st.decimals(min_value=98000, max_value=110000, places=1))
+def test_the_size_of_a_position_does_not_change_its_ratio(contracts: int, mark: Decimal) -> None:
+    sized = LONG | {"holdVol": contracts, "im": str(D(1000) * contracts / 5000)}
+    assert gap(isolated_ratio(sized, mark), isolated_ratio(LONG, mark)) < D("1e-9")
 
 
 def test_no_number_gone_wrong_makes_an_account_look_calmer_in_silence() -> None:

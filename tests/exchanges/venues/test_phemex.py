@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from marginbot.domain.errors import BadPayload, VenueDown
 from marginbot.domain.margin import MarginMode, PoolState, Side
@@ -18,6 +20,7 @@ from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, gap, pool_named
 from tests.exchanges.venues.spoiling import silent_faults
 
 D = Decimal
+ONE = D(1)
 MARKETS = Reference(
     instruments={
         "BTCUSDT": Instrument(symbol="BTC/USDT:USDT", underlying="BTC", settle="USDT", contract_size=D(1)),
@@ -174,6 +177,26 @@ def test_accounts_that_were_not_read_are_named() -> None:
 def test_what_cannot_be_read_is_refused(payload: Payloads) -> None:
     with pytest.raises(BadPayload):
         VENUE.parse(payload, MARKETS, NOW)
+
+
+def cross_ratio(row: Mapping[str, Any], scale: Decimal = ONE) -> Decimal:
+    account = ACCOUNT | {"accountBalanceRv": str(10000 * scale)}
+    ratio = VENUE.parse(told(row | {"liquidationPriceRp": "0"}, account=account), MARKETS, NOW).pools[0].margin_ratio
+    assert ratio is not None
+    return ratio
+
+
+@given(st.decimals(min_value=82000, max_value=120000, places=2), st.decimals(min_value=1, max_value=1000, places=2))
+def test_the_ratio_rises_as_the_price_falls_on_a_long(mark: Decimal, fall: Decimal) -> None:
+    rows = [LONG | {"markPriceRp": str(price)} for price in (mark, mark - fall)]
+    assert cross_ratio(rows[1]) > cross_ratio(rows[0])
+
+
+@given(st.decimals(min_value="0.01", max_value=100, places=2))
+def test_the_size_of_an_account_does_not_change_its_ratio(scale: Decimal) -> None:
+    names = ("sizeRq", "valueRv", "assignedPosBalanceRv", "bankruptCommRv", "positionMarginRv")
+    sized = LONG | {name: str(D(LONG[name]) * scale) for name in names}
+    assert gap(cross_ratio(sized, scale), cross_ratio(LONG)) < D("1e-9")
 
 
 @pytest.mark.parametrize("rows", [(LONG,), (LONG | {"liquidationPriceRp": "84050"}, ISOLATED)], ids=["one", "both"])
