@@ -117,7 +117,9 @@ def _holding(
     if profit is None:
         warnings.append(f"{listing.symbol}: contract size, entry or mark price missing, so it cannot be judged")
     tiers = _tiers(terms, listing, mark, warnings)
-    margin = number(row, "im")
+    margin, isolated = number(row, "im"), _is_isolated(row, listing.symbol, warnings)
+    if isolated and price(row, "liquidatePrice") is None and number(row, "leverage") not in (None, 1):
+        warnings.append(f"{listing.symbol}: no liquidation price to check the margin behind it with")
     return Holding(
         position=Position(
             symbol=listing.symbol,
@@ -134,7 +136,7 @@ def _holding(
             tiers=tiers,
         ),
         currency=listing.settle,
-        isolated=_is_isolated(row, listing.symbol, warnings),
+        isolated=isolated,
         equity=None if margin is None or profit is None else margin + profit,
     )
 

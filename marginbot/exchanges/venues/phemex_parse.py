@@ -18,6 +18,7 @@ from decimal import Decimal
 from marginbot.domain.errors import BadPayload
 from marginbot.domain.margin import MarginMode, Pool, Snapshot
 from marginbot.exchanges.priced import least_equity
+from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import Payloads, Reference, dig, number, record, rows, total
 from marginbot.exchanges.venues.phemex_rows import Holding, Row, holding_of
 
@@ -75,7 +76,14 @@ def _cross_pool(
     name, positions = f"cross:{coin}", tuple(holding.position for holding in cross)
     balance = _balance(account or {}, coin)
     if balance is None and cross:
-        balance = _balance_of_rows(name, held, warnings)
+        balance = _balance_of_rows(held)
+        if balance is not None:
+            warnings.append(f"{name}: Phemex gives no balance; it is taken from the margin of the positions")
+    elif len(cross) == len(held) == 1:
+        repeated = _balance_of_rows(held)
+        if repeated is not None and balance is not None and repeated < balance and apart(repeated, balance):
+            warnings.append(f"{name}: balance and margin of the position do not fit; the smaller counts")
+            balance = repeated
     taken = total([holding.assigned for holding in held if holding.isolated] + [holding.fee for holding in cross])
     profit = total(position.unrealized_pnl for position in positions)
     known = balance is not None and taken is not None and profit is not None
@@ -98,14 +106,11 @@ def _balance(account: Row, coin: str) -> Decimal | None:
     return told
 
 
-def _balance_of_rows(name: str, held: Sequence[Holding], warnings: list[str]) -> Decimal | None:
+def _balance_of_rows(held: Sequence[Holding]) -> Decimal | None:
     """A cross row repeats the balance as its margin, less the fee of closing it; the least of them counts."""
     margins = [total((holding.margin, holding.fee)) for holding in held if not holding.isolated]
     taken = total(holding.assigned for holding in held if holding.isolated)
-    least = total([min((margin for margin in margins if margin is not None), default=None), taken])
-    if least is not None:
-        warnings.append(f"{name}: Phemex gives no balance; it is taken from the margin of the positions")
-    return least
+    return total([min((margin for margin in margins if margin is not None), default=None), taken])
 
 
 def _isolated_pool(holding: Holding, coin: str, warnings: list[str]) -> Pool:

@@ -136,9 +136,7 @@ def test_both_legs_of_a_hedge_count() -> None:
         pytest.param({"unRealisedPnlRv": "-4000"}, ACCOUNT, PoolState.OK, "profit differ", id="two profits"),
         pytest.param({"leverageRr": None}, ACCOUNT, PoolState.OK, "cross or isolated", id="no margin mode"),
         pytest.param({"bankruptCommRv": None}, ACCOUNT, PoolState.OK, "fee of closing", id="no fee"),
-        pytest.param(
-            {}, ACCOUNT | {"accountBalanceRv": "90000"}, PoolState.OK, "less counts", id="a balance too large"
-        ),
+        pytest.param({}, ACCOUNT | {"accountBalanceRv": "90000"}, PoolState.OK, "do not fit", id="a balance too large"),
         pytest.param({}, ACCOUNT | {"accountBalanceRv": "-600"}, PoolState.DEFICIT, "", id="nothing left"),
         pytest.param(
             {"liquidationPriceRp": "101000"}, ACCOUNT, PoolState.DEFICIT, "less counts", id="past the trigger"
@@ -179,16 +177,18 @@ def test_what_cannot_be_read_is_refused(payload: Payloads) -> None:
         VENUE.parse(payload, MARKETS, NOW)
 
 
-def cross_ratio(row: Mapping[str, Any], scale: Decimal = ONE) -> Decimal:
+def cross_ratio(row: dict[str, Any], scale: Decimal = ONE) -> Decimal:
     account = ACCOUNT | {"accountBalanceRv": str(10000 * scale)}
-    ratio = VENUE.parse(told(row | {"liquidationPriceRp": "0"}, account=account), MARKETS, NOW).pools[0].margin_ratio
+    ratio = (
+        VENUE.parse(told(dict(row) | {"liquidationPriceRp": "0"}, account=account), MARKETS, NOW).pools[0].margin_ratio
+    )
     assert ratio is not None
     return ratio
 
 
 @given(st.decimals(min_value=82000, max_value=120000, places=2), st.decimals(min_value=1, max_value=1000, places=2))
 def test_the_ratio_rises_as_the_price_falls_on_a_long(mark: Decimal, fall: Decimal) -> None:
-    rows = [LONG | {"markPriceRp": str(price)} for price in (mark, mark - fall)]
+    rows: list[dict[str, Any]] = [LONG | {"markPriceRp": str(price)} for price in (mark, mark - fall)]
     assert cross_ratio(rows[1]) > cross_ratio(rows[0])
 
 
