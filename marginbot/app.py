@@ -38,6 +38,7 @@ from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
 from marginbot.flow.status import Status, is_blind, oldest_by_venue
 from marginbot.flow.tasks import ended
+from marginbot.flow.tier_watch import TierWatch
 from marginbot.health import HealthServer, Vitals
 from marginbot.metrics import Metrics
 from marginbot.scheduler import Scheduler
@@ -50,6 +51,7 @@ RECONCILE_WITHIN = timedelta(seconds=10)  # after this, old notices go out even 
 TELEGRAM_SILENT_AFTER = timedelta(seconds=75)
 STOP_GRACE_SECONDS = 3.0
 KEY_CHECK_SECONDS = 60.0  # one key at a time; each of them once a day
+TERMS_SECONDS = 60.0  # one venue at a time; each of them once a day
 ESCALATE_SECONDS = 2.0
 REMIND_SECONDS = 3600.0
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -174,6 +176,7 @@ class Bot:
             clock=utc_now,
         )
         self._key_checks = KeyChecks(reader, store, utc_now)
+        self._tier_watch = TierWatch(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot)
         self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
         self._scheduler = Scheduler()
@@ -206,11 +209,13 @@ class Bot:
         self._scheduler.every(tick, "due accounts", self._watch.cycle.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
+        self._scheduler.every(TERMS_SECONDS, "terms", self._tier_watch.check_next)
         self._scheduler.every(min(ESCALATE_SECONDS, self._settings.poll_interval), "escalation", self._escalate)
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         self._scheduler.every(tick, "audit", self._audit)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
+        self._tier_watch.prime()
         self._watch.cycle.dispatch()
         self._scheduler.start()
 

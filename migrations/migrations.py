@@ -207,6 +207,16 @@ AUDIT = (
 )
 
 
+TERMS = (
+    # Public facts of a venue, as a document: nothing of an account is in it.
+    """CREATE TABLE venue_terms (
+    exchange TEXT PRIMARY KEY,
+    loaded_at TEXT NOT NULL,
+    terms TEXT NOT NULL
+) STRICT, WITHOUT ROWID""",
+)
+
+
 @migrations()
 def m001_people(db: Database) -> None:
     """Settings of the database itself, people, invitations."""
@@ -246,4 +256,11 @@ def m005_channels(db: Database) -> None:
 def m006_audit(db: Database) -> None:
     """When people acknowledged what they were told."""
     for statement in AUDIT:
+        db.execute(statement)
+
+
+@migrations()
+def m007_terms(db: Database) -> None:
+    """What each venue requires: its leverage tiers and collateral rates, with their date."""
+    for statement in TERMS:
         db.execute(statement)

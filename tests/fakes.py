@@ -11,6 +11,7 @@ from marginbot.domain.errors import BadCredentials
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Notice, Outcome, Sent
 from marginbot.domain.passport import Passport
+from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.ports import Credential, VenueInfo
 from tests.builders import HOURLY
@@ -47,6 +48,9 @@ class FakeReader:
         self.passports: dict[str, Passport] = {}  # by key; others are read-only
         self.asked_rights: list[str] = []
         self.reads: dict[str, int] = defaultdict(int)
+        self.required: dict[str, Terms | Exception] = {}  # by venue; others have no terms
+        self.asked_terms: list[str] = []
+        self.primed: dict[str, KeptTerms] = {}
 
     def venues(self) -> Mapping[str, VenueInfo]:
         return VENUES
@@ -68,6 +72,16 @@ class FakeReader:
     async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
         self.asked_rights.append(credential.key)
         return self.passports.get(credential.key, Passport(can_read=True, can_trade=False, can_withdraw=False))
+
+    async def terms(self, exchange: str, credential: Credential, now: datetime) -> Terms | None:
+        self.asked_terms.append(exchange)
+        answer = self.required.get(exchange)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def prime(self, exchange: str, kept: KeptTerms) -> None:
+        self.primed[exchange] = kept
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         return {name: HOURLY[name] for name in underlyings if name in HOURLY}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from marginbot.bot import figures as fig
-from marginbot.bot import render_key
+from marginbot.bot import render_key, render_terms
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import quiet
 from marginbot.bot.render import LIMIT, length, to_plain
@@ -55,6 +55,8 @@ def alert(notice: Notice, now: datetime) -> str:
     facts = notice.facts
     if facts.key_news:
         lines = [_headline("🔑", "KEY", facts), *render_key.news(facts.key_news, facts.key_expires_at)]
+    elif facts.terms is not None:
+        lines = [_headline("📏", "TERMS", facts), *render_terms.news(facts.terms)]
     elif facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
     elif facts.left_with_nothing:
@@ -72,6 +74,8 @@ def short(notice: Notice) -> str:
     first = to_plain(alert(notice, notice.created_at).split("\n", 1)[0])
     if facts.key_news:
         return "\n".join([first, *render_key.changed(facts.key_news, facts.key_expires_at)])
+    if facts.terms is not None:
+        return "\n".join([first, *map(to_plain, render_terms.bullets(facts.terms))])
     if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\nSend /status for more."
     figures = f"{fig.room(facts.pool)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
@@ -81,7 +85,7 @@ def short(notice: Notice) -> str:
 def buttons(notice: Notice) -> Rows:
     """What can be done about an alert with a tap."""
     facts, number = notice.facts, notice.id
-    if facts.key_news:
+    if facts.key_news or facts.terms is not None:
         return ()
     details = Button("Details", f"det:{number}")
     if facts.reason is Reason.KEY_REFUSED:

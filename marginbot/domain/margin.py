@@ -84,6 +84,7 @@ class Collateral:
 
     asset: str
     value: Decimal  # in the pool's currency, after haircut; negative: a debt
+    is_cut: bool = True  # False: the venue counts its full value here, whatever its haircut elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

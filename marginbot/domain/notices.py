@@ -16,6 +16,7 @@ from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.passport import KeyNews
 from marginbot.domain.report import PoolReport
+from marginbot.domain.tier_changes import TermsNews
 
 # A notice overtaken by a newer one of the same subject is still sent while it is fresh: the order of events
 # is part of the story. After this it would only be in the way.
@@ -57,6 +58,7 @@ class Facts:
     warnings: tuple[str, ...] = ()
     key_news: tuple[KeyNews, ...] = ()  # the notice is about the key, and margin is as it was
     key_expires_at: datetime | None = None
+    terms: TermsNews | None = None  # the notice is about what the venue requires, and margin is as it was
     others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
 

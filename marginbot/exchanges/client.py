@@ -28,6 +28,7 @@ from marginbot.domain.errors import (
     Unsupported,
     VenueDown,
 )
+from marginbot.domain.tier_changes import Terms
 from marginbot.domain.tiers import LeverageTier
 from marginbot.domain.volatility import Bar
 from marginbot.exchanges.faults import REQUEST_ERRORS, translate
@@ -44,6 +45,7 @@ REQUESTS_AT_ONCE = 16
 CANDLE_REQUESTS_AT_ONCE = 4
 LOAD_TIMEOUT = 30.0  # all pages of a market list together
 RECENT = timedelta(minutes=10)  # how long an account's mode is taken as told
+OLD_TIERS = timedelta(hours=26)  # they are renewed daily; older ones are told
 OPTIONAL_SHARE = 0.35  # of the time for a request: what is optional must leave time for what is not
 
 _MAY_BE_MISSING = (VenueDown, BadPayload, Unsupported, NoPermission, OurFault)
@@ -93,7 +95,34 @@ class VenueClient:
             return parse(await fetch(api), instruments)
 
         tiers = await self._tiers.get(lambda: self._guarded(load(), seconds=LOAD_TIMEOUT), now)
-        return Reference(instruments=instruments, tiers=tiers or {})
+        given_at = self._tiers.loaded_at
+        is_old = given_at is not None and now - given_at > OLD_TIERS
+        return Reference(instruments=instruments, tiers=tiers or {}, tiers_of=given_at if is_old else None)
+
+    async def terms(self, api: AccountApi, now: datetime) -> Terms | None:
+        """Tiers and collateral rates as they are now; None where the venue gives none. Raises `ReadingError`."""
+        fetch, parse = self.venue.fetch_tiers, self.venue.parse_tiers
+        fetch_rates, parse_rates = self.venue.fetch_rates, self.venue.parse_rates
+        tiers: Tiers = {}
+        if fetch is not None and parse is not None:
+            instruments = await self.instruments(now)
+            if not instruments:
+                raise VenueDown(f"{self.venue.info.id}: the market list is missing")
+            asked = await self._guarded(fetch(api), seconds=LOAD_TIMEOUT)
+            tiers = parse(asked, instruments)
+            self._tiers.prime(tiers, now)
+        elif fetch_rates is None:
+            return None
+        rates: Mapping[str, Decimal] = {}
+        if fetch_rates is not None and parse_rates is not None:
+            told = await self._guarded(fetch_rates(api), seconds=LOAD_TIMEOUT)
+            rates = {} if told is None else parse_rates(told)
+        return Terms(tiers=tiers, collateral_rates=rates)
+
+    def prime(self, tiers: Tiers, given_at: datetime) -> None:
+        """Tiers to go by until the venue gives newer ones."""
+        if tiers:
+            self._tiers.prime(tiers, given_at)
 
     async def shared(self, method: str, params: Mapping[str, Any], now: datetime) -> Any:
         """A public list, at most an hour old; None when the venue does not answer."""

@@ -29,6 +29,7 @@ class Kept(Generic[T]):
         self._patience = patience
         self._value: T | None = None
         self._due_at: datetime | None = None
+        self.loaded_at: datetime | None = None  # of the value
         self._started = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -42,6 +43,11 @@ class Kept(Generic[T]):
             await asyncio.wait({self._task}, timeout=max(0.0, self._patience - waited))
         return self._value
 
+    def prime(self, value: T, loaded_at: datetime) -> None:
+        """A value from elsewhere, with its age; ignored where a newer one is known."""
+        if self.loaded_at is None or loaded_at >= self.loaded_at:
+            self._value, self.loaded_at, self._due_at = value, loaded_at, loaded_at + self._max_age
+
     async def close(self) -> None:
         """Stop a load that is under way."""
         if self._task is not None:
@@ -51,7 +57,7 @@ class Kept(Generic[T]):
     async def _load(self, load: Callable[[], Awaitable[T]], now: datetime) -> None:
         try:
             self._value = await load()
-            self._due_at = now + self._max_age
+            self.loaded_at, self._due_at = now, now + self._max_age
         except ReadingError as error:
             log.warning("%s could not be loaded: %s", self._name, error)
             self._due_at = now + self._retry_after

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from marginbot.domain.errors import BadPayload, Cause, ReadingError, UnknownExchange, VenueDown
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.passport import Passport, Verdict, verdict
+from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.candles import CandleCache
 from marginbot.exchanges.client import VenueClient
@@ -63,6 +64,7 @@ class CcxtReader:
         self._deadline = deadline
         self._venues = venues
         self._open: dict[str, _Open] = {}
+        self._kept: dict[str, KeptTerms] = {}
         self._tls: ssl.SSLContext | None = None
 
     def venues(self) -> Mapping[str, VenueInfo]:
@@ -134,6 +136,23 @@ class CcxtReader:
             why = "the exchange answered in a form I do not know"
         return nothing_said(why)
 
+    async def terms(self, exchange: str, credential: Credential, now: datetime) -> Terms | None:
+        """What the venue requires, as it says now; None where it does not say. Raises `ReadingError`."""
+        client = self._opened(exchange).client
+        try:
+            return await client.terms(client.account(credential, now), now)
+        except PARSE_ERRORS as error:
+            log.exception("%s: the terms could not be read", exchange)
+            fault = BadPayload(f"{exchange}: {type(error).__name__} while reading the terms")
+        raise fault
+
+    def prime(self, exchange: str, kept: KeptTerms) -> None:
+        """What to go by until the venue gives something newer. A venue that is no longer supported is left alone."""
+        if exchange in self._venues:
+            self._kept[exchange] = kept
+            if exchange in self._open:
+                self._open[exchange].client.prime(kept.terms.tiers, kept.loaded_at)
+
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         """Ordinary hourly moves from cached candles; never raises."""
         return await self._opened(exchange).candles.volatilities(underlyings, now)
@@ -163,6 +182,8 @@ class CcxtReader:
             base_url = self._urls.get(exchange)
             client = VenueClient(self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls)
             self._tls = client.tls
+            if kept := self._kept.get(exchange):
+                client.prime(kept.terms.tiers, kept.loaded_at)
             self._open[exchange] = _Open(client, CandleCache(client))
         return self._open[exchange]
 
@@ -170,4 +191,8 @@ class CcxtReader:
 async def _read(client: VenueClient, credential: Credential, now: datetime) -> Snapshot:
     api = client.account(credential, now)
     reference = await client.reference(api, now)
-    return client.venue.parse(await client.venue.fetch(api), reference, now)
+    snapshot = client.venue.parse(await client.venue.fetch(api), reference, now)
+    if reference.tiers_of is None or not any(position.tiers for pool in snapshot.pools for position in pool.positions):
+        return snapshot
+    note = f"leverage tiers are those of {reference.tiers_of:%d %b %Y}: the exchange does not give newer ones"
+    return replace(snapshot, warnings=(*snapshot.warnings, note))

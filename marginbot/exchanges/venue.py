@@ -77,6 +77,7 @@ class Reference:
 
     instruments: Mapping[str, Instrument]
     tiers: Mapping[str, tuple[LeverageTier, ...]] = field(default_factory=dict)
+    tiers_of: datetime | None = None  # set where the tiers are old: when the venue gave them
 
 
 class Evidence(StrEnum):
@@ -134,6 +135,8 @@ class Venue:
     )  # ccxt's attribute, or options.x -> our field
     fetch_tiers: Callable[[Api], Awaitable[Any]] | None = None
     parse_tiers: Callable[[Any, Mapping[str, Instrument]], Mapping[str, tuple[LeverageTier, ...]]] | None = None
+    fetch_rates: Callable[[Api], Awaitable[Any]] | None = None  # how much of a coin's value counts as collateral
+    parse_rates: Callable[[Any], Mapping[str, Decimal]] | None = None  # by coin, as a fraction
     check_form: Callable[[Mapping[str, str]], None] | None = None  # credential fields -> raises BadCredentials
     permissions: Permissions | None = None  # None: the venue does not tell
     faults: Mapping[str, Fault] = field(default_factory=dict)  # by error code, or by words where there is none

@@ -19,6 +19,7 @@ from marginbot.domain.notices import DropReason, Line, NewNotice, Notice, Outcom
 from marginbot.domain.passport import KeyCheck, Passport
 from marginbot.domain.record import Acknowledged, Telling
 from marginbot.domain.report import AccountReport
+from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.volatility import Volatility
 
 # --- exchanges -----------------------------------------------------------------------------------
@@ -220,6 +221,16 @@ class Store(Protocol):
 
     def next_key_check(self, before: datetime, exchanges: Sequence[str]) -> Account | None:
         """The polled account at these venues whose key was not looked at since, the one waiting longest first."""
+
+    # what venues require
+    def terms_dates(self) -> Mapping[str, datetime]:
+        """When each venue's terms were loaded."""
+
+    def terms(self, exchange: str) -> KeptTerms | None:
+        """The latest terms of a venue; None: none are kept."""
+
+    def record_terms(self, exchange: str, terms: Terms, now: datetime, notices: Sequence[NewNotice] = ()) -> None:
+        """A venue's terms and what is to be told of them, in one transaction. Removed accounts are left out."""
 
     # alerts
     def states(self, account_id: int) -> Mapping[str, AlertState]: ...

@@ -12,6 +12,7 @@ from marginbot.domain.grading import Ladders
 from marginbot.domain.notices import Facts
 from marginbot.domain.passport import KeyCheck
 from marginbot.domain.report import AccountReport
+from marginbot.domain.tier_changes import Terms
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ REPORT = Codec(AccountReport)
 FACTS = Codec(Facts)
 LADDERS = Codec(Ladders)
 KEY_CHECK = Codec(KeyCheck)
+TERMS = Codec(Terms)
 
 
 def text_of(at: datetime) -> str:

@@ -17,11 +17,23 @@ from marginbot.store.personal import Personal
 from marginbot.store.readings import Readings
 from marginbot.store.record import Record
 from marginbot.store.schema import migrate
+from marginbot.store.tiers import TierRows
 from marginbot.store.vault import Vault
 
 
 class SqliteStore(
-    People, Personal, Accounts, Alerts, Outbox, Passports, Readings, Record, EscalationRows, DrillRows, ChannelRows
+    People,
+    Personal,
+    Accounts,
+    Alerts,
+    Outbox,
+    Passports,
+    Readings,
+    Record,
+    EscalationRows,
+    DrillRows,
+    ChannelRows,
+    TierRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

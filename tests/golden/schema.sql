@@ -194,3 +194,9 @@ CREATE TABLE acknowledgements (
 
 CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at);
 
+CREATE TABLE venue_terms (
+    exchange TEXT PRIMARY KEY,
+    loaded_at TEXT NOT NULL,
+    terms TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+

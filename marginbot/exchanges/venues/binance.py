@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from marginbot.domain.errors import BadPayload, KeyRefused, NoPermission, OurFault, ReadingError, Unsupported
@@ -145,6 +146,17 @@ async def _recent(api: Api, method: str, params: Mapping[str, Any] | None = None
         return None
 
 
+async def fetch_rates(api: Api) -> Any:
+    """How much of each coin counts in Portfolio Margin."""
+    return await _recent(api, "sapiGetPortfolioCollateralRate")
+
+
+def parse_rates(raw: Any) -> dict[str, Decimal]:
+    """By coin."""
+    told = ((str(row.get("asset")), number(row, "collateralRate")) for row in rows(raw))
+    return {asset: rate for asset, rate in told if rate is not None and rate > 0}
+
+
 def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     """The snapshot of whichever kind it is; pure."""
     if payloads.get("kind") == "margin":
@@ -171,6 +183,8 @@ VENUE = Venue(
     parse=parse,
     candle_symbols=candle_symbols,
     options={"fetchMarkets": {"types": ["linear", "inverse"]}},
+    fetch_rates=fetch_rates,
+    parse_rates=parse_rates,
     permissions=permissions.BINANCE,
     faults=FAULTS,
 )

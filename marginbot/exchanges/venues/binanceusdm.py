@@ -118,6 +118,21 @@ def _tier(bracket: Mapping[str, Any]) -> LeverageTier:
     )
 
 
+async def fetch_rates(api: Api) -> Any:
+    """What is cut off coins in multi-assets mode."""
+    return await api.optional("fapiPublicGetAssetIndex")
+
+
+def parse_rates(raw: Any) -> dict[str, Decimal]:
+    """By coin: `bidBuffer` is the fraction that does not count of what is owned."""
+    found = {}
+    for row in rows(raw):
+        cut = number(row, "bidBuffer")
+        if cut is not None and 0 <= cut < 1:
+            found[str(row.get("symbol")).removesuffix("USD")] = 1 - cut
+    return found
+
+
 def candle_symbols(underlying: str) -> Iterable[str]:
     """The perpetuals that stand for an underlying."""
     return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC")
@@ -138,6 +153,8 @@ VENUE = Venue(
     options={"fetchMarkets": {"types": ["linear"]}},
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
+    fetch_rates=fetch_rates,
+    parse_rates=parse_rates,
     permissions=permissions.BINANCE,
     faults=FAULTS,
 )

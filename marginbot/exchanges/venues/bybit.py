@@ -169,6 +169,22 @@ def _rate(row: Mapping[str, Any]) -> Decimal:
     return rate / 100 if leverage and rate * leverage > 1 else rate
 
 
+async def fetch_rates(api: Api) -> Any:
+    """How much of coins counts as collateral."""
+    return await api.shared("publicGetV5SpotMarginTradeCollateral")
+
+
+def parse_rates(raw: Any) -> dict[str, Decimal]:
+    """By coin, of the first step: of larger quantities less counts."""
+    found = {}
+    for row in rows(raw, "result", "list"):
+        steps = sorted(rows(row, "collateralRatioList"), key=lambda step: number(step, "minQty") or Decimal(0))
+        rate = number(steps[0], "collateralRatio") if steps else None
+        if rate is not None and rate > 0:
+            found[str(row.get("currency"))] = rate
+    return found
+
+
 def candle_symbols(underlying: str) -> Iterable[str]:
     """The perpetuals that stand for an underlying."""
     return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
@@ -190,6 +206,8 @@ VENUE = Venue(
     options={"fetchMarkets": {"types": ["linear", "inverse", "option"]}},
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
+    fetch_rates=fetch_rates,
+    parse_rates=parse_rates,
     permissions=permissions.BYBIT,
     faults=_FAULTS,
 )

@@ -31,7 +31,10 @@ def collateral_of(
     share = _common_share(coins.values(), equity)
     if mode == "cross" and any(coin.name not in steps and coin.usd and coin.usd > 0 for coin in moving):
         warnings.append(f"{mode}: Bybit's collateral ratios are missing, one ratio for all coins is assumed")
-    return [Collateral(asset=coin.name, value=_value(mode, coin, steps.get(coin.name), share)) for coin in moving]
+    return [
+        Collateral(asset=coin.name, value=_value(mode, coin, steps.get(coin.name), share), is_cut=mode != "portfolio")
+        for coin in moving
+    ]
 
 
 def _counts(coin: Coin) -> bool:
