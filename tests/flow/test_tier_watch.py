@@ -120,11 +120,11 @@ async def test_a_haircut_is_told_too(world: World, watch: TierWatch) -> None:
 
 async def test_an_account_that_cannot_be_read_is_named(world: World, watch: TierWatch) -> None:
     account = world.register(ALICE, "main", holding())
-    world.reader.required["bybit"] = terms(OLD)
+    world.reader.required["bybit"] = Terms(tiers={BTC: OLD, "OTHER": OLD})
     await watch.check_next()
     await world.cycle.run()
     world.reader.accounts["11-main"] = VenueDown("away")
-    world.reader.required["bybit"] = Terms(tiers={BTC: RAISED, "OTHER": OLD})
+    world.reader.required["bybit"] = Terms(tiers={BTC: RAISED, "OTHER": RAISED})
     world.clock.advance(DAY)
     await watch.check_next()
     (told,) = world.store.pending_notices()

@@ -133,6 +133,7 @@ def test_what_is_missing_or_odd_is_told(changes: dict[str, Any], state: PoolStat
 def test_the_worse_of_two_ratios_counts() -> None:
     snapshot = VENUE.parse(portfolio(account=portfolio()["account"] | {"uniMMR": "40"}), MARKETS, NOW)
     assert gap(snapshot.margin_ratio, D("1.05") / 40) < D("1e-9")
+    assert snapshot.pools[0].equity == D("402.5") * 40, "so the room is no wider than the ratio says"
 
 
 def test_an_account_that_needs_no_margin_is_flat() -> None:
