@@ -105,12 +105,13 @@ def _held(row: Row, reference: Reference, warnings: list[str]) -> Held:
     if size is None:
         raise BadPayload(f"the size of {market} is missing")
     side = Side.LONG if size > 0 else Side.SHORT
-    if row.get("positionSide") not in ("BOTH", side.upper(), None):
-        warnings.append(f"{instrument.symbol}: WOO X calls it {row.get('positionSide')}, but its size says {side}")
-    mark, entry = price(row, "markPrice"), price(row, "averageOpenPrice")
+    told = _word(row, "positionSide", "position_side")
+    if told not in ("BOTH", side.upper(), ""):
+        warnings.append(f"{instrument.symbol}: WOO X calls it {told[:10]}, but its size says {side}")
+    mark, entry = price(row, "markPrice", "mark_price"), price(row, "averageOpenPrice", "average_open_price")
     if mark is None or entry is None:
         warnings.append(f"{instrument.symbol}: a price is missing; value and profit are not known")
-    _check_mark(instrument.symbol, mark, price(row, "settlePrice"), warnings)
+    _check_mark(instrument.symbol, mark, price(row, "settlePrice", "settle_price"), warnings)
     value = None if mark is None else abs(size) * mark
     rate = _rate(instrument.symbol, row, warnings)
     position = Position(
@@ -121,11 +122,16 @@ def _held(row: Row, reference: Reference, warnings: list[str]) -> Held:
         notional=value,
         entry_price=entry,
         mark_price=mark,
-        liquidation_price=price(row, "estLiqPrice"),
+        liquidation_price=price(row, "estLiqPrice", "est_liq_price"),
         maintenance_margin=None if value is None or rate is None else value * rate,
         unrealized_pnl=None if mark is None or entry is None else size * (mark - entry),
     )
     return Held(position, row, rate, isolated=_is_isolated(row, instrument.symbol, warnings))
+
+
+def _word(row: Row, *names: str) -> str:
+    """The first of the named fields that is there; the first version of the interface wrote them with underscores."""
+    return next((str(row[name]) for name in names if row.get(name)), "")
 
 
 def _check_mark(symbol: str, mark: Decimal | None, settled: Decimal | None, warnings: list[str]) -> None:
@@ -143,13 +149,16 @@ def _rate(symbol: str, row: Row, warnings: list[str]) -> Decimal | None:
 
 
 def _is_isolated(row: Row, symbol: str, warnings: list[str]) -> bool:
-    told, amount = row.get("marginMode"), number(row, "isolatedMarginAmount")
+    told, amount = (
+        _word(row, "marginMode", "margin_mode"),
+        number(row, "isolatedMarginAmount", "isolated_margin_amount"),
+    )
     if told not in ("CROSS", "ISOLATED"):
         warnings.append(f"{symbol}: WOO X does not say whether it is cross or isolated")
         return bool(amount)
     if told == "CROSS" and amount:
         warnings.append(f"{symbol}: called cross, but margin is set apart for it")
-    return bool(told == "ISOLATED")
+    return told == "ISOLATED"
 
 
 def _cross_pool(account: Row, cross: Sequence[Held], owes: bool, warnings: list[str]) -> Pool:
@@ -189,7 +198,10 @@ def _ratio(account: Row, maintained: Decimal | None) -> Decimal | None:
 def _isolated_pool(held: Held, warnings: list[str]) -> Pool:
     """Margin set apart, and profit since the last settlement or since opening, whichever is worse."""
     position, row = held.position, held.row
-    amount, settled = number(row, "isolatedMarginAmount"), price(row, "settlePrice")
+    amount, settled = (
+        number(row, "isolatedMarginAmount", "isolated_margin_amount"),
+        price(row, "settlePrice", "settle_price"),
+    )
     profits = [
         position.side.sign * position.contracts * (position.mark_price - since)
         for since in (position.entry_price, settled)
@@ -199,7 +211,7 @@ def _isolated_pool(held: Held, warnings: list[str]) -> Pool:
     warnings.append(f"{name}: its requirement is an estimate by its leverage")
     if amount is None or len(profits) < 2:
         warnings.append(f"{name}: what backs it is told incompletely")
-    token = str(row.get("isolatedMarginToken") or CASH)
+    token = _word(row, "isolatedMarginToken", "isolated_margin_token") or CASH
     if token != CASH:
         warnings.append(f"{name}: its margin is in {token}; the price of that is not in the room")
     pool = Pool(

@@ -16,7 +16,7 @@ from marginbot.exchanges.venues.derive import VENUE
 from marginbot.exchanges.venues.derive_keys import address_of, parse
 from marginbot.flow.ports import Credential
 from tests.exchanges.venues.dex_payloads import DERIVE, derive
-from tests.exchanges.venues.kit import NOW, Corpus, clock, gap, reading
+from tests.exchanges.venues.kit import NOW, Corpus, clock, gap, judged, reading
 from tests.servers.base import Call, LoopbackServer, Routes, wall_clock_ms
 
 D = Decimal
@@ -77,6 +77,11 @@ def test_edges(account: dict[str, Any], state: PoolState, word: str) -> None:
     snapshot = parsed(changed(**account))
     assert snapshot.pools[0].state is state
     assert any(word in warning for warning in snapshot.warnings)
+
+
+def test_a_sub_account_that_is_being_liquidated_is_past_its_trigger() -> None:
+    [pool] = judged(parsed(changed(is_under_liquidation=True))).pools
+    assert pool.margin_ratio == 1
 
 
 def test_past_the_trigger_the_ratio_is_above_one() -> None:

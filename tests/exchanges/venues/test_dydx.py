@@ -84,6 +84,14 @@ def test_without_rates_the_initial_margin_counts() -> None:
     assert "BTC-USD: not in the market list, its name was taken apart" in snapshot.warnings
 
 
+def test_less_held_back_than_must_be_maintained_is_told() -> None:
+    told = dydx()
+    told["accounts"]["subaccounts"][0]["freeCollateral"] = "11300"
+    snapshot = parsed(told)
+    assert pool_named(snapshot, "cross").maintenance_margin == D("511.2")
+    assert any("the larger counts" in warning for warning in snapshot.warnings)
+
+
 def test_without_profit_the_price_of_the_list_counts() -> None:
     told = alone(dydx_row("BTC-USD", "0.5", "60000", ""), assetPositions={"USDC": {"size": "20000", "side": "SHORT"}})
     told["markets"]["markets"]["BTC-USD"]["oraclePrice"] = "62800"
@@ -178,10 +186,12 @@ async def test_one_request_reads_all_sub_accounts() -> None:
 
 
 async def test_an_unknown_address_is_refused() -> None:
-    async with reading("dydx", Indexer(wall_clock_ms)) as reader:
+    async with reading("dydx", server := Indexer(wall_clock_ms)) as reader:
         with pytest.raises(KeyRefused, match="dydx") as caught:
             await reader.read("dydx", Credential("dydx1" + "p" * 38), clock())
+        asked = [call.path for call in server.requests if "/addresses/" in call.path]
     assert "knows no account" in caught.value.advice
+    assert len(asked) == 1  # the answer is final: no older way of asking is tried
 
 
 async def test_an_outage_is_not_taken_for_an_older_indexer() -> None:

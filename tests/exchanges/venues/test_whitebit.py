@@ -47,6 +47,12 @@ def test_equity_of_the_documented_summary(corpus: Corpus) -> None:
     assert not any("equity" in warning for warning in snapshot.warnings)  # its parts give the same
 
 
+def test_funding_that_is_due_is_taken_off() -> None:
+    snapshot = parsed(changed(unrealizedFunding="400", freeMargin="9050"))
+    assert snapshot.pools[0].equity == D(10600)
+    assert not any("equity" in warning for warning in snapshot.warnings)
+
+
 def test_without_a_summary_the_position_tells_what_is_free() -> None:
     snapshot = parsed(whitebit() | {"summary": None})
     [pool] = snapshot.pools

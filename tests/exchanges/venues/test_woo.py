@@ -99,6 +99,12 @@ def test_an_isolated_margin_in_a_coin_is_not_judged_in_dollars() -> None:
     assert any("its margin is in BTC" in warning for warning in snapshot.warnings)
 
 
+def test_of_two_profits_the_worse_counts() -> None:
+    row = woo()["positions"]["data"]["positions"][2] | {"settlePrice": "140", "estLiqPrice": "0"}
+    snapshot = parsed(holding(row))
+    assert pool_named(snapshot, "isolated:SOL/USDT:USDT:long").equity == D(250)  # 5 down since opening, 5 up since
+
+
 def test_names_are_taken_apart_without_a_market_list() -> None:
     snapshot = VENUE.parse(woo(), NOTHING, NOW)
     assert [p.symbol for p in snapshot.pools[0].positions] == ["BTC/USDT:USDT", "ETH/USDT:USDT"]
@@ -139,3 +145,24 @@ async def test_errors_say_what_to_do(code: int, expected: type[ReadingError], wo
         with pytest.raises(expected) as caught:
             await reader.read("woo", Credential("alice", "secret"), clock())
     assert word in caught.value.advice
+
+
+def test_a_position_in_the_words_of_the_first_version() -> None:
+    row = {
+        "symbol": "PERP_ETH_USDT",
+        "position_side": "BOTH",
+        "leverage": 10,
+        "margin_mode": "CROSS",
+        "average_open_price": 3139.9,
+        "isolated_margin_amount": 0.0,
+        "isolated_margin_token": "",
+        "mark_price": 3155.19169891,
+        "holding": -0.7,
+        "est_liq_price": 9107.40055552,
+        "settle_price": 3151.0319904,
+    }
+    snapshot = parsed(holding(row))
+    [position] = snapshot.pools[0].positions
+    assert (position.side, position.mark_price) == (Side.SHORT, D("3155.19169891"))
+    assert position.liquidation_price == D("9107.40055552")
+    assert len(snapshot.warnings) == 2  # no account margin, equity by the liquidation price
