@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from marginbot.domain.errors import BadCredentials, BadPayload, KeyRefused
+from marginbot.domain.errors import BadCredentials, BadPayload, KeyRefused, VenueDown
 from marginbot.domain.margin import Collateral, MarginMode, Pool, Position, Side, Snapshot
 from marginbot.domain.room import STABLE
 from marginbot.domain.tiers import LeverageTier, maintenance_margin, with_deductions
@@ -252,6 +252,7 @@ _REFUSED = (
 )
 FAULTS = {
     "INVALID_SIGNATURE": Fault(KeyRefused, _REFUSED),
+    "MAINTENANCE": Fault(VenueDown),
     "UNAUTHORIZED": Fault(KeyRefused, _REFUSED),
 }
 FACTS = Facts(

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from marginbot.domain.errors import BadPayload, ClockSkew, KeyRefused, NoPermission
+from marginbot.domain.errors import BadPayload, ClockSkew, KeyRefused, NoPermission, VenueDown
 from marginbot.domain.margin import MarginMode, Pool, Position, Side, Snapshot
 from marginbot.domain.passport import Passport
 from marginbot.exchanges.assembly import ROUNDING, Row, check_profit, instrument_of, name_of, perpetual
@@ -236,6 +236,7 @@ INFO = VenueInfo(
     ),
 )
 FAULTS = {
+    "500": Fault(VenueDown),
     "152401": Fault(KeyRefused, "BloFin does not know this key. Check that it was copied whole and still exists."),
     "152402": Fault(KeyRefused, "The key has expired. Make a new read-only key at BloFin and /add it again."),
     "152404": Fault(NoPermission),

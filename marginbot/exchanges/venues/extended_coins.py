@@ -37,7 +37,8 @@ def pool_of_coins(
     coins: Sequence[Row], positions: tuple[Position, ...], bound: Decimal | None, warnings: list[str]
 ) -> Pool:
     """The pool of an account whose balance is told as coins, without a margin ratio."""
-    backing = total(number(coin, "equityContribution") for coin in coins)
+    # Positions backed by nothing at all cannot be: an empty list says that the coins were not told.
+    backing = total(number(coin, "equityContribution") for coin in coins) if coins else None
     profit = total(position.unrealized_pnl for position in positions)
     equity = None if backing is None or profit is None else backing + profit
     for coin in coins:

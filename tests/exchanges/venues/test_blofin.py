@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from marginbot.domain.errors import BadPayload, ClockSkew, KeyRefused, NoPermission, ReadingError
+from marginbot.domain.errors import BadPayload, ClockSkew, KeyRefused, NoPermission, ReadingError, VenueDown
 from marginbot.domain.margin import PoolState, Side, Snapshot
 from marginbot.domain.passport import Verdict, verdict
 from marginbot.domain.room import room_of
@@ -140,6 +140,7 @@ class Blofin(LoopbackServer):
 @pytest.mark.parametrize(
     ("code", "expected", "word"),
     [
+        ("500", VenueDown, "does not answer"),
         ("152401", KeyRefused, "does not know this key"),
         ("152402", KeyRefused, "has expired"),
         ("152404", NoPermission, "read permission"),

@@ -81,6 +81,12 @@ def test_coins_in_place_of_a_balance(corpus: Corpus) -> None:
     assert any("counts as its initial margin" in warning for warning in snapshot.warnings)
 
 
+def test_an_empty_list_of_coins_backs_nothing() -> None:
+    told = extended() | {"balance": {"data": []}, "coins": None}
+    assert parsed(told).state is PoolState.UNKNOWN
+    assert parsed(told | {"positions": {"data": []}}).state is PoolState.FLAT
+
+
 def test_the_risk_factor_is_that_of_the_tier() -> None:
     told = extended() | {"balance": {"data": [extended_coin("USDC", "1000000", "1", "1")]}}
     told["positions"]["data"] = [extended_row("BTC-USD", "LONG", "100", "62000", "62000", "0")]
