@@ -15,7 +15,8 @@ from marginbot.domain.tiers import maintenance_margin
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.backpack import VENUE
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import BACKPACK, backpack, backpack_row
+from tests.exchanges.venues.dex_markets import BACKPACK
+from tests.exchanges.venues.dex_payloads import backpack, backpack_row
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, gap, reading
 from tests.servers.base import LoopbackServer, Reply, Routes, wall_clock_ms
 

@@ -14,7 +14,8 @@ from marginbot.domain.room import room_of
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.blofin import VENUE, parse_key
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import BLOFIN, blofin, blofin_row, perpetuals
+from tests.exchanges.venues.dex_markets import BLOFIN, perpetuals
+from tests.exchanges.venues.dex_payloads import blofin, blofin_row
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, gap, pool_named, reading
 from tests.servers.base import LoopbackServer, Routes, wall_clock_ms
 

@@ -15,7 +15,8 @@ from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.derive import VENUE
 from marginbot.exchanges.venues.derive_keys import address_of, parse
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import DERIVE, derive
+from tests.exchanges.venues.dex_markets import DERIVE
+from tests.exchanges.venues.dex_payloads import derive
 from tests.exchanges.venues.kit import NOW, Corpus, clock, gap, judged, reading
 from tests.servers.base import Call, LoopbackServer, Routes, wall_clock_ms
 

@@ -15,7 +15,8 @@ from marginbot.domain.margin import MarginMode, PoolState, Side, Snapshot
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.dydx import VENUE
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import DYDX, dydx, dydx_row
+from tests.exchanges.venues.dex_markets import DYDX
+from tests.exchanges.venues.dex_payloads import dydx, dydx_row
 from tests.exchanges.venues.kit import NOTHING, NOW, clock, pool_named, reading
 from tests.servers.base import Call, LoopbackServer, Reply, Routes, wall_clock_ms
 

@@ -13,7 +13,8 @@ from marginbot.domain.passport import Verdict, verdict
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.extended import VENUE
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import EXTENDED, extended, extended_coin, extended_row
+from tests.exchanges.venues.dex_markets import EXTENDED
+from tests.exchanges.venues.dex_payloads import extended, extended_coin, extended_row
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, gap, judged, reading
 from tests.servers.base import Call, LoopbackServer, Reply, Routes, wall_clock_ms
 

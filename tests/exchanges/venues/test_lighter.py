@@ -13,7 +13,8 @@ from marginbot.domain.room import room_of
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.lighter import VENUE
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import LIGHTER, lighter, lighter_row
+from tests.exchanges.venues.dex_markets import LIGHTER
+from tests.exchanges.venues.dex_payloads import lighter, lighter_row
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, gap, pool_named, reading
 from tests.servers.base import Call, LoopbackServer, Reply, Routes, wall_clock_ms
 

@@ -17,7 +17,8 @@ from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.paradex import VENUE
 from marginbot.exchanges.venues.paradex_token import parse
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import PARADEX, paradex, paradex_row
+from tests.exchanges.venues.dex_markets import PARADEX
+from tests.exchanges.venues.dex_payloads import paradex, paradex_row
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, pool_named, reading
 from tests.servers.base import Call, LoopbackServer, Reply, Routes, wall_clock_ms
 

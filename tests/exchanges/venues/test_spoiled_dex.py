@@ -6,19 +6,20 @@ import pytest
 
 from marginbot.exchanges.venue import Payloads, Reference
 from marginbot.exchanges.venues import VENUES
+from tests.exchanges.venues import dex_markets as markets
 from tests.exchanges.venues import dex_payloads as told
 from tests.exchanges.venues.kit import NOW, Path_, judged, looks_calmer, number_paths, spoiled
 
 SOUND: dict[str, tuple[Payloads, Reference]] = {
-    "dydx": (told.dydx(), told.DYDX),
-    "lighter": (told.lighter(), told.LIGHTER),
-    "derive": (told.derive(), told.DERIVE),
-    "paradex": (told.paradex(), told.PARADEX),
-    "extended": (told.extended(), told.EXTENDED),
-    "backpack": (told.backpack(), told.BACKPACK),
-    "woo": (told.woo(), told.WOO),
-    "blofin": (told.blofin(), told.BLOFIN),
-    "whitebit": (told.whitebit(), told.WHITEBIT),
+    "dydx": (told.dydx(), markets.DYDX),
+    "lighter": (told.lighter(), markets.LIGHTER),
+    "derive": (told.derive(), markets.DERIVE),
+    "paradex": (told.paradex(), markets.PARADEX),
+    "extended": (told.extended(), markets.EXTENDED),
+    "backpack": (told.backpack(), markets.BACKPACK),
+    "woo": (told.woo(), markets.WOO),
+    "blofin": (told.blofin(), markets.BLOFIN),
+    "whitebit": (told.whitebit(), markets.WHITEBIT),
 }
 NAMES = ("subaccountNumber",)  # no amount: another number is another pool
 REPORTS = {name: judged(VENUES[name].parse(payloads, known, NOW)) for name, (payloads, known) in SOUND.items()}

@@ -14,7 +14,8 @@ from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.whitebit import VENUE
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import WHITEBIT, whitebit
+from tests.exchanges.venues.dex_markets import WHITEBIT
+from tests.exchanges.venues.dex_payloads import whitebit
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, gap, reading
 from tests.servers.base import LoopbackServer, Reply, Routes, wall_clock_ms
 

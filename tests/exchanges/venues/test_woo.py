@@ -12,7 +12,8 @@ from marginbot.domain.margin import PoolState, Side, Snapshot
 from marginbot.exchanges.venue import Payloads
 from marginbot.exchanges.venues.woo import VENUE
 from marginbot.flow.ports import Credential
-from tests.exchanges.venues.dex_payloads import WOO, woo, woo_row
+from tests.exchanges.venues.dex_markets import WOO
+from tests.exchanges.venues.dex_payloads import woo, woo_row
 from tests.exchanges.venues.kit import NOTHING, NOW, Corpus, clock, gap, pool_named, reading
 from tests.servers.base import LoopbackServer, Reply, Routes, wall_clock_ms
 
