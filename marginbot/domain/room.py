@@ -16,7 +16,7 @@ searched on a grid and then bisected, because both are piecewise. `room` is sign
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -99,22 +99,45 @@ def _scenarios(book: _Book, volatilities: Mapping[str, Volatility]) -> list[tupl
     return alone + together
 
 
-def withstands(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float, now: datetime) -> bool:
-    """Whether a pool survives `cushion` ordinary hourly moves either way in every scenario."""
+@dataclass(frozen=True, slots=True)
+class Tightest:
+    """Where least is left, of the moves that a pool is to withstand; `buffer` <= 0: it does not."""
+
+    buffer: float  # equity less requirement there, in the pool's currency
+    moving: frozenset[str] = frozenset()  # the underlyings that moved
+    move: float = 0.0  # by this fraction
+
+
+def tightest(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float, now: datetime) -> Tightest:
+    """The worst point of all moves up to `cushion` ordinary hours, either way, in every scenario."""
     book = _Book.of(pool, now)
+    worst = Tightest(book.equity - book.requirement)
     for _, moving, hourly in _scenarios(book, volatilities):
         reach = cushion * hourly
         for probe in range(1, _PROBES + 1):
             for move in (max(_DOWN_LIMIT, -reach * probe / _PROBES), reach * probe / _PROBES):
                 equity, requirement = book.after(dict.fromkeys(moving, move))
-                if equity <= requirement:
-                    return False
-    return True
+                if equity - requirement < worst.buffer:
+                    worst = Tightest(equity - requirement, frozenset(moving), move)
+    return worst
+
+
+def withstands(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float, now: datetime) -> bool:
+    """Whether a pool survives `cushion` ordinary hourly moves either way in every scenario."""
+    return tightest(pool, volatilities, cushion, now).buffer > 0
+
+
+Revaluation = Callable[[Mapping[str, float]], tuple[float, float]]
+
+
+def revaluation(pool: Pool, now: datetime) -> Revaluation:
+    """Projected equity and maintenance margin for any moves (fraction by underlying), prepared once for many."""
+    return _Book.of(pool, now).after
 
 
 def equity_and_requirement(pool: Pool, moves: Mapping[str, float], now: datetime) -> tuple[float, float]:
     """Projected equity and maintenance margin after `moves` (fraction by underlying)."""
-    return _Book.of(pool, now).after(moves)
+    return revaluation(pool, now)(moves)
 
 
 def _scenario(book: _Book, name: str, moving: Iterable[str], hourly: float) -> Scenario:
@@ -206,6 +229,9 @@ class _Book:
     scale: float
     fixed: float
     notes: tuple[str, ...]
+    # What a move does is the sum of what it does to the lines it touches: the others keep what they need now.
+    touched_by: Mapping[str, Sequence[tuple[_Line, float]]]  # lines by underlying, each with its need now
+    modelled: float
 
     @classmethod
     def of(cls, pool: Pool, now: datetime) -> _Book:
@@ -214,11 +240,24 @@ class _Book:
         lines = tuple(_line(pool, position, now) for position in pool.positions)
         collateral = tuple((c.asset, float(c.value)) for c in pool.collateral if c.asset not in STABLE)
         requirement = float(pool.maintenance_margin)
-        modelled = sum(line.requirement(0.0) for line in lines)
+        touched_by: dict[str, list[tuple[_Line, float]]] = {}
+        for line in lines:
+            touched_by.setdefault(line.underlying, []).append((line, line.requirement(0.0)))
+        modelled = sum(need for touched in touched_by.values() for _, need in touched)
         # Anchor: scale the model where it has anything to say, else hold the venue's amount fixed.
         scale, fixed = (requirement / modelled, 0.0) if modelled > 0 else (0.0, requirement)
         notes = _notes(pool, lines)
-        return cls(float(pool.equity), requirement, lines, collateral, scale, fixed, notes)
+        return cls(
+            equity=float(pool.equity),
+            requirement=requirement,
+            lines=lines,
+            collateral=collateral,
+            scale=scale,
+            fixed=fixed,
+            notes=notes,
+            touched_by=touched_by,
+            modelled=modelled,
+        )
 
     @property
     def underlyings(self) -> set[str]:
@@ -226,10 +265,13 @@ class _Book:
         return moving - STABLE
 
     def after(self, moves: Mapping[str, float]) -> tuple[float, float]:
-        profit = sum(line.profit(moves[line.underlying]) for line in self.lines if line.underlying in moves)
-        profit += sum(value * moves[asset] for asset, value in self.collateral if asset in moves)
-        modelled = sum(line.requirement(moves.get(line.underlying, 0.0)) for line in self.lines)
-        return self.equity + profit, modelled * self.scale + self.fixed
+        profit = sum(value * moves[asset] for asset, value in self.collateral if asset in moves)
+        added = 0.0
+        for name, move in moves.items():
+            for line, need in self.touched_by.get(name, ()):
+                profit += line.profit(move)
+                added += line.requirement(move) - need
+        return self.equity + profit, (self.modelled + added) * self.scale + self.fixed
 
     def market_volatility(self, chosen: Mapping[str, Volatility]) -> float:
         """Ordinary hourly move of the book's underlyings, weighted by what is at stake in each."""
