@@ -217,6 +217,15 @@ TERMS = (
 )
 
 
+SNAPSHOTS = (
+    """CREATE TABLE latest_snapshots (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at TEXT NOT NULL,
+    reading TEXT NOT NULL
+) STRICT""",
+)
+
+
 @migrations()
 def m001_people(db: Database) -> None:
     """Settings of the database itself, people, invitations."""
@@ -263,4 +272,11 @@ def m006_audit(db: Database) -> None:
 def m007_terms(db: Database) -> None:
     """What each venue requires: its leverage tiers and collateral rates, with their date."""
     for statement in TERMS:
+        db.execute(statement)
+
+
+@migrations()
+def m008_snapshots(db: Database) -> None:
+    """The last reading of each account in full."""
+    for statement in SNAPSHOTS:
         db.execute(statement)

@@ -18,7 +18,16 @@ from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.outage import joined
-from marginbot.flow.ports import Account, Credential, CycleRecord, ExchangeReader, Reading, Store, Unreadable
+from marginbot.flow.ports import (
+    Account,
+    Credential,
+    CycleRecord,
+    ExchangeReader,
+    LastReading,
+    Reading,
+    Store,
+    Unreadable,
+)
 from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -227,6 +236,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         states=states,
         notices=notices,
         next_due_at=context.now + interval(context.settings.poll_interval, report.grade),
+        reading=LastReading(reading, volatilities),
     )
 
 

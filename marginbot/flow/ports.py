@@ -120,6 +120,14 @@ class Standing:
     shared_amounts: bool = True  # False: seen through a group share that hides amounts
 
 
+@dataclass(frozen=True, slots=True)
+class LastReading:
+    """The last good reading of an account, with the ordinary moves it was judged by: what a what-if starts from."""
+
+    snapshot: Snapshot
+    volatilities: Mapping[str, Volatility]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
     """What one reading of one account leads to; written in one transaction, or not at all."""
@@ -131,6 +139,7 @@ class CycleRecord:
     notices: Sequence[NewNotice]
     next_due_at: datetime
     refused: Cause | None = None
+    reading: LastReading | None = None  # what the report was made of; None: unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +252,8 @@ class Store(Protocol):
 
     def set_mute(self, account_id: int, subject: str, mute: Mute | None) -> None: ...
     def standing(self, account: Account) -> Standing: ...
+    def last_reading(self, account_id: int) -> LastReading | None:
+        """The last good reading in full; None: none yet, or written by a version that differs."""
 
     # shares
     def share(self, chat_id: int, account_id: int, *, amounts: bool, now: datetime) -> None: ...

@@ -21,6 +21,7 @@ from marginbot.store.people import is_closed
 from marginbot.store.readings import write_readings
 from marginbot.store.record import note_acknowledgement
 from marginbot.store.rows import Row, Rows
+from marginbot.store.snapshots import write_last_reading
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class Alerts(Rows):
             if record.report is not None:
                 _write_report(conn, record.account_id, record.report)
                 write_readings(conn, record.account_id, record.report)
+            if record.reading is not None:
+                write_last_reading(conn, record.account_id, record.reading)
             for notice in record.notices:
                 write_notice(conn, notice, record.at)
 

@@ -13,6 +13,7 @@ from marginbot.domain.notices import Facts
 from marginbot.domain.passport import KeyCheck
 from marginbot.domain.report import AccountReport
 from marginbot.domain.tier_changes import Terms
+from marginbot.flow.ports import LastReading
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ FACTS = Codec(Facts)
 LADDERS = Codec(Ladders)
 KEY_CHECK = Codec(KeyCheck)
 TERMS = Codec(Terms)
+READING = Codec(LastReading)
 
 
 def text_of(at: datetime) -> str:

@@ -17,6 +17,7 @@ from marginbot.store.personal import Personal
 from marginbot.store.readings import Readings
 from marginbot.store.record import Record
 from marginbot.store.schema import migrate
+from marginbot.store.snapshots import Snapshots
 from marginbot.store.tiers import TierRows
 from marginbot.store.vault import Vault
 
@@ -34,6 +35,7 @@ class SqliteStore(
     DrillRows,
     ChannelRows,
     TierRows,
+    Snapshots,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

@@ -200,3 +200,9 @@ CREATE TABLE venue_terms (
     terms TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE latest_snapshots (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at TEXT NOT NULL,
+    reading TEXT NOT NULL
+) STRICT;
+

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from marginbot.domain.alerting import AlertState, Mute, MuteKind, Reason
 from marginbot.domain.grading import DecidedBy, Grade
-from marginbot.domain.margin import PoolState
+from marginbot.domain.margin import Collateral, PoolState
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import AccountReport, PoolReport
-from marginbot.flow.ports import Account, Credential, CycleRecord, Person
+from marginbot.domain.tiers import LeverageTier
+from marginbot.domain.volatility import Volatility
+from marginbot.flow.ports import Account, Credential, CycleRecord, LastReading, Person
 from marginbot.store import SqliteStore
+from tests.builders import pool, position, snapshot
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
@@ -67,6 +70,12 @@ def account_report(pools: tuple[PoolReport, ...] | None = None, taken_at: dateti
     )
 
 
+def last_reading(at: datetime = NOW) -> LastReading:
+    held = position(tiers=(LeverageTier(Decimal(0), None, Decimal("0.0050")),))
+    coin = Collateral(asset="BTC", value=Decimal("12.340"))
+    return LastReading(snapshot(pool(held, collateral=[coin]), at=at), {"BTC": Volatility(0.0123, 5000)})
+
+
 def notice(account: Account, *, number: int = 1, subject: str = POOL, episode: int = 1) -> NewNotice:
     facts = Facts(
         label=account.label,
@@ -106,6 +115,7 @@ def cycle_record(account: Account, **changes: object) -> CycleRecord:
         states={"": AlertState(grade=Grade.CRITICAL, seen_at=NOW), POOL: state()},
         notices=[notice(account)],
         next_due_at=NOW + MINUTE,
+        reading=last_reading(),
     )
     return replace(record, **changes)  # type: ignore[arg-type]
 

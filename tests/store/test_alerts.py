@@ -23,6 +23,7 @@ from tests.store.builders import (
     add,
     cycle_record,
     dies_at,
+    last_reading,
     mute,
     notice,
     pool_report,
@@ -30,7 +31,7 @@ from tests.store.builders import (
     state,
 )
 
-TABLES = ("alert_states", "latest_reports", "readings", "notices")
+TABLES = ("alert_states", "latest_reports", "latest_snapshots", "readings", "notices")
 
 
 def test_a_record_can_be_read_back(store: SqliteStore) -> None:
@@ -51,6 +52,27 @@ def test_an_unreadable_account_keeps_its_last_report_and_pools(store: SqliteStor
     store.record(cycle_record(account, report=None, states={"": blind}, notices=[]))
     assert store.standing(account).report == account_report()
     assert store.states(account.id) == {"": blind, POOL: state()}
+
+
+def test_the_last_reading_is_kept_in_full_with_every_digit(store: SqliteStore) -> None:
+    account = add(store)
+    store.record(cycle_record(account))
+    kept = store.last_reading(account.id)
+    assert kept == last_reading()
+    assert kept is not None
+    assert str(kept.snapshot.pools[0].collateral[0].value) == "12.340"
+    newer = last_reading(NOW + MINUTE)
+    store.record(cycle_record(account, reading=newer))
+    store.record(cycle_record(account, report=None, reading=None))
+    assert store.last_reading(account.id) == newer
+
+
+def test_a_reading_of_another_version_is_unknown_not_wrong(store: SqliteStore) -> None:
+    account = add(store)
+    assert store.last_reading(account.id) is None
+    store.record(cycle_record(account))
+    store._db.execute("UPDATE latest_snapshots SET reading = '{}'")
+    assert store.last_reading(account.id) is None
 
 
 def test_the_same_notice_is_written_once(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -179,7 +201,7 @@ def test_a_failing_statement_leaves_nothing_of_the_record(store: SqliteStore, ta
     )
     with pytest.raises(StoreFailed, match="dies here"):
         store.record(cycle_record(account))
-    assert [store._db.table(name).count for name in TABLES] == [0, 0, 0, 0]
+    assert [store._db.table(name).count for name in TABLES] == [0, 0, 0, 0, 0]
     assert store.account(account.user_id, "main").next_due_at is None
     store._db.execute("DROP TRIGGER dies")
     store.record(cycle_record(account))
@@ -199,9 +221,9 @@ def test_failure_02_killed_anywhere_in_a_record_it_is_there_whole_or_not_at_all(
     deaths = 0
     while dies_at(deaths + 1, work):
         deaths += 1
-        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0]
+        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0, 0]
     assert deaths >= 10
-    assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1]
+    assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1, 1]
 
 
 def test_an_account_s_mute_does_not_outlive_its_blindness_even_if_set_meanwhile(store: SqliteStore) -> None:

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.grading import Ladders
+from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Facts
 from marginbot.domain.report import AccountReport, PoolReport
+from marginbot.domain.volatility import Volatility
+from marginbot.flow.ports import LastReading
 from marginbot.store.codec import (
     FACTS,
     LADDERS,
     MUTE,
+    READING,
     REPORT,
     STATE,
     Codec,
@@ -80,6 +84,13 @@ def test_reports_come_back(report: AccountReport) -> None:
 @given(values(Facts))
 def test_facts_come_back(facts: Facts) -> None:
     assert FACTS.decode(FACTS.encode(facts)) == facts
+
+
+@bounded
+@given(values(Snapshot))
+def test_readings_come_back(snapshot: Snapshot) -> None:
+    reading = LastReading(snapshot, {"BTC": Volatility(0.01, 5000), "X": Volatility(0.02, assumed=True)})
+    assert READING.decode(READING.encode(reading)) == reading
 
 
 def test_ladders_come_back() -> None:

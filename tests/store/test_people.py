@@ -88,7 +88,7 @@ def test_forgetting_a_person_leaves_nothing_of_them(store: SqliteStore) -> None:
     store.record(cycle_record(account))
     kept = add(store)
     store.forget_person(BOB.user_id)
-    for table in ("invites", "shares", "alert_states", "latest_reports", "readings", "notices"):
+    for table in ("invites", "shares", "alert_states", "latest_reports", "latest_snapshots", "readings", "notices"):
         assert store._db.table(table).count == 0, table
     assert [a.id for a in store.all_accounts()] == [kept.id]
 
