@@ -6,7 +6,7 @@ it never stands for zero. Definitions of the ratio per venue: the modules in `ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -85,6 +85,8 @@ class Collateral:
     asset: str
     value: Decimal  # in the pool's currency, after haircut; negative: a debt
     is_cut: bool = True  # False: the venue counts its full value here, whatever its haircut elsewhere
+    # Coins held, so that value / quantity is what one counts for; None: not told. It weighs nothing in any judgement.
+    quantity: Decimal | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,10 +128,15 @@ def with_way_back(
     pool = next((pool for pool in snapshot.pools if pool.name == report.name), None)
     if pool is None or report.grade is None:
         return report
-    back = way_back(_cross_checked(pool)[0], volatilities, ladders=ladders, graded=report.grade, now=now)
+    back = way_back(judged(pool), volatilities, ladders=ladders, graded=report.grade, now=now)
     if back is None:
         return report
     return replace(report, top_up=back.top_up, close_share=back.close_share, target=back.target)
+
+
+def judged(pool: Pool) -> Pool:
+    """The pool as it is graded: by the worse of the venue's own ratio and ours."""
+    return _cross_checked(pool)[0]
 
 
 def _cross_checked(pool: Pool) -> tuple[Pool, list[str]]:

@@ -1,4 +1,10 @@
-"""What would bring a pool back: collateral to add, or share of the positions to close."""
+"""What would bring a pool back: collateral to add, or share of the positions to close.
+
+Every amount follows from one figure, the *shortfall*: the equity that is missing until the pool meets a target. Adding
+collateral lowers it by as much; closing a part of a position lowers the requirement by the position's own tiers, costs
+a fee, and takes the part out of every move the pool must withstand. Closing a part of an isolated position gives that
+part of its margin back, as venues do it, so that it helps only where it reaches a lower tier.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +15,13 @@ from decimal import ROUND_UP, Decimal
 
 from marginbot.domain.grading import RATIO_RELEASE, RUNGS, Grade, Ladders
 from marginbot.domain.margin import MarginMode, Pool, PoolState, Position
-from marginbot.domain.room import withstands
+from marginbot.domain.room import Tightest, tightest
+from marginbot.domain.tiers import maintenance_margin
 from marginbot.domain.volatility import Volatility
 
-_BISECTIONS = 30
+_STEPS = 40
+_CLOSE_ENOUGH = 0.0005  # of the requirement: how far beyond the target a share may lead
+_WHOLE, _ZERO = Decimal(1), Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,76 +33,174 @@ class WayBack:
     close_share: Decimal | None  # fraction of every position in the pool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a pool should be: below this ratio, and withstanding this many ordinary hours. None: no matter."""
+
+    ratio: float | None = None
+    cushion: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Equity that is missing, in the pool's currency (below zero: the target is met), and the move that decides."""
+
+    amount: float
+    at: Tightest | None = None  # None: the ratio decides
+
+
 def way_back(
     pool: Pool, volatilities: Mapping[str, Volatility], *, ladders: Ladders, graded: Grade, now: datetime
 ) -> WayBack | None:
     """Least top-up, and least share to close, after which the pool is calm (NOTICE) or nearly so (worse)."""
-    known = pool.equity is not None and pool.maintenance_margin is not None and bool(pool.positions)
-    if graded <= Grade.OK or not known or any(position.notional is None for position in pool.positions):
+    if graded <= Grade.OK or not can_be_rescued(pool):
         return None
-    target = Grade.OK if graded is Grade.NOTICE else Grade.NOTICE
-    rung = RUNGS.index(Grade(target + 1))
-    ratio, cushion = ladders.ratio[rung] - RATIO_RELEASE, ladders.cushion_releases[rung]
+    grade, target = target_of(graded, ladders)
 
-    def calm(candidate: Pool) -> bool:
-        if candidate.state is PoolState.FLAT:
-            return True
-        if candidate.state is not PoolState.OK or candidate.margin_ratio is None:
-            return False
-        return float(candidate.margin_ratio) < ratio and withstands(candidate, volatilities, cushion, now)
+    def missing(candidate: Pool) -> float:
+        return shortfall(candidate, target, volatilities, now).amount
 
-    return WayBack(target=target, top_up=_top_up(pool, calm), close_share=_close_share(pool, calm))
+    return WayBack(target=grade, top_up=_top_up(pool, missing), close_share=_close_share(pool, missing))
 
 
-def _top_up(pool: Pool, calm: Callable[[Pool], bool]) -> Decimal | None:
+def can_be_rescued(pool: Pool) -> bool:
+    """Whether enough is known of a pool with positions to say what would help."""
+    known = pool.equity is not None and pool.maintenance_margin is not None and bool(pool.positions)
+    return known and all(position.notional is not None for position in pool.positions)
+
+
+def target_of(graded: Grade, ladders: Ladders) -> tuple[Grade, Target]:
+    """The grade to come back to, and where its alarm would let go."""
+    grade = Grade.OK if graded is Grade.NOTICE else Grade.NOTICE
+    rung = RUNGS.index(Grade(grade + 1))
+    return grade, Target(ratio=ladders.ratio[rung] - RATIO_RELEASE, cushion=ladders.cushion_releases[rung])
+
+
+def shortfall(pool: Pool, target: Target, volatilities: Mapping[str, Volatility], now: datetime) -> Shortfall:
+    """What a pool lacks to meet a target: `requirement / ratio - equity`, or more where a move would breach it."""
+    if pool.state is PoolState.FLAT:
+        return Shortfall(float("-inf"))
     assert pool.equity is not None
     assert pool.maintenance_margin is not None
-    stake = sum((p.notional or Decimal(0) for p in pool.positions), pool.maintenance_margin) + abs(pool.equity)
+    found = Shortfall(float("-inf"))
+    if target.ratio is not None:
+        found = Shortfall(float(pool.maintenance_margin) / target.ratio - float(pool.equity))
+    if target.cushion is not None:
+        worst = tightest(pool, volatilities, target.cushion, now)
+        if -worst.buffer > found.amount:
+            found = Shortfall(-worst.buffer, worst)
+    return found
+
+
+def topped_up(pool: Pool, amount: Decimal) -> Pool:
+    """The pool after a deposit that counts for `amount` in its currency."""
+    assert pool.equity is not None
+    return replace(pool, equity=pool.equity + amount)
+
+
+def reduced(pool: Pool, shares: Mapping[int, Decimal], fee: Decimal = _ZERO) -> Pool:
+    """The pool after closing shares of its positions (by index) at their marks; `fee` is a fraction of the notional."""
+    assert pool.equity is not None
+    assert pool.maintenance_margin is not None
+    positions = tuple(
+        _part_of(position, _WHOLE - shares.get(number, _ZERO)) for number, position in enumerate(pool.positions)
+    )
+    before = sum(map(modelled, pool.positions), _ZERO)
+    after = sum((modelled(position) for position in positions if position.contracts), _ZERO)
+    requirement = pool.maintenance_margin
+    if pool.has_debt or not before:
+        requirement -= min(requirement, before - after)  # what loans need stays
+    else:
+        requirement *= after / before
+    left = tuple(position for position in positions if position.contracts)
+    return replace(
+        pool,
+        positions=left,
+        maintenance_margin=requirement,
+        equity=_equity_after(pool, shares, fee),
+        reported_ratio=None,
+    )
+
+
+def _equity_after(pool: Pool, shares: Mapping[int, Decimal], fee: Decimal) -> Decimal:
+    assert pool.equity is not None
+    if pool.margin_mode is MarginMode.ISOLATED:  # the released margin pays the fee
+        return pool.equity * (_WHOLE - max(shares.values(), default=_ZERO))
     equity = pool.equity
+    for number, share in shares.items():
+        position = pool.positions[number]
+        equity -= fee * share * (position.notional or _ZERO)
+        if position.option is not None and not pool.option_equity_counts and position.option.underlying_price:
+            paid = (position.notional or _ZERO) / position.option.underlying_price * position.option.mark_usd
+            equity += position.side.sign * share * paid
+    return equity
 
-    def with_share(share: float) -> Pool:
-        return replace(pool, equity=equity + stake * Decimal(share))
 
-    share = _least(lambda s: calm(with_share(s)))
-    return None if share is None else _round_up(stake * Decimal(share))
+def _part_of(position: Position, left: Decimal) -> Position:
+    """What is left of a position; nothing of it: no contracts."""
+    notional = (position.notional or _ZERO) * left
+    scaled = replace(position, contracts=position.contracts * left, notional=notional)
+    if position.maintenance_margin is None:
+        return scaled
+    own = modelled(position)
+    factor = modelled(scaled) / own if position.tiers and own else left
+    return replace(scaled, maintenance_margin=position.maintenance_margin * factor)
 
 
-def _close_share(pool: Pool, calm: Callable[[Pool], bool]) -> Decimal | None:
+def modelled(position: Position) -> Decimal:
+    """What a position needs by its tiers, or else as the venue says: the proportions within a pool."""
+    if position.tiers and position.option is None and position.notional is not None:
+        return maintenance_margin(position.notional, position.tiers)
+    return position.maintenance_margin or _ZERO
+
+
+def _top_up(pool: Pool, missing: Callable[[Pool], float]) -> Decimal | None:
+    amount = rounded_up(Decimal(max(0.0, missing(pool))), 3)
+    for _ in range(2):
+        if missing(topped_up(pool, amount)) < 0:
+            return amount
+        amount = rounded_up(amount * Decimal("1.001"), 3)  # it was met to the last digit, which is not enough
+    return None
+
+
+def _close_share(pool: Pool, missing: Callable[[Pool], float]) -> Decimal | None:
     if pool.margin_mode is MarginMode.ISOLATED:
         return None  # closing a part releases its share of the margin too, which leaves the ratio where it was
-    share = _least(lambda s: calm(_scaled(pool, Decimal(1) - Decimal(s))))
-    return None if share is None else Decimal(share).quantize(Decimal("0.01"), rounding=ROUND_UP)
+
+    def after(share: Decimal) -> float:
+        return missing(reduced(pool, dict.fromkeys(range(len(pool.positions)), share)))
+
+    share = least_share(after, enough=tolerance(pool))
+    return None if share is None else share.quantize(Decimal("0.01"), rounding=ROUND_UP)
 
 
-def _scaled(pool: Pool, factor: Decimal) -> Pool:
-    if factor <= 0:
-        return replace(pool, positions=(), maintenance_margin=Decimal(0))
-    assert pool.maintenance_margin is not None
-    positions = tuple(_scaled_position(position, factor) for position in pool.positions)
-    return replace(pool, positions=positions, maintenance_margin=pool.maintenance_margin * factor)
+def tolerance(pool: Pool) -> float:
+    """How much more equity than the target asks for is still on the target."""
+    return _CLOSE_ENOUGH * float(pool.maintenance_margin or 0)
 
 
-def _scaled_position(position: Position, factor: Decimal) -> Position:
-    margin = None if position.maintenance_margin is None else position.maintenance_margin * factor
-    notional = None if position.notional is None else position.notional * factor
-    return replace(position, contracts=position.contracts * factor, notional=notional, maintenance_margin=margin)
-
-
-def _least(suffices: Callable[[float], bool]) -> float | None:
-    if not suffices(1.0):
+def least_share(missing: Callable[[Decimal], float], *, enough: float) -> Decimal | None:
+    """Smallest share after which nothing is missing, by false position and halving in turn; None: not even all."""
+    low, high = _ZERO, _WHOLE
+    at_low, at_high = missing(low), missing(high)
+    if at_low < 0:
+        return _ZERO
+    if at_high >= 0:
         return None
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
+    for step in range(_STEPS):
+        if at_high >= -enough or high - low < Decimal("1e-6"):
+            break
         middle = (low + high) / 2
-        if suffices(middle):
-            high = middle
-        else:
-            low = middle
+        if step % 2 == 0 and at_high > float("-inf"):
+            middle = low + (high - low) * Decimal(at_low / (at_low - at_high))
+            middle = min(high, middle + (high - low) / 1000)
+        found = missing(middle)
+        low, at_low, high, at_high = (low, at_low, middle, found) if found < 0 else (middle, found, high, at_high)
     return high
 
 
-def _round_up(amount: Decimal) -> Decimal:
-    """Three significant digits, upwards: advice that is followed must suffice."""
+def rounded_up(amount: Decimal, digits: int) -> Decimal:
+    """So many significant digits, upwards: advice that is followed must suffice."""
     if amount <= 0:
-        return Decimal(0)
-    return amount.quantize(Decimal(1).scaleb(amount.adjusted() - 2), rounding=ROUND_UP)
+        return _ZERO
+    return amount.quantize(_WHOLE.scaleb(amount.adjusted() - digits + 1), rounding=ROUND_UP)

@@ -1,0 +1,255 @@
+"""The rescue sheet of a pool: exact amounts to deposit, to close, or to move, each proven by the model that grades.
+
+Nothing is on the sheet that does not reach the target when it is applied to the pool as it was read. What is assumed is
+said: the fee of closing, and how long a transfer takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from marginbot.domain.margin import Collateral, Pool, Position
+from marginbot.domain.rescue import (
+    Shortfall,
+    Target,
+    least_share,
+    modelled,
+    reduced,
+    rounded_up,
+    shortfall,
+    tolerance,
+    topped_up,
+)
+from marginbot.domain.room import STABLE, revaluation
+from marginbot.domain.transfers import Source, Transfer, transfers
+from marginbot.domain.volatility import Volatility
+
+CLOSING_FEE = Decimal("0.0006")  # of the notional: no large venue's taker fee is above it
+DIGITS = 5  # of an amount: closer than a ten-thousandth
+MOST_COINS = 3
+MOST_CANDIDATES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposit:
+    """Collateral to add. `amount` None: no quantity is known of this coin, only what it has to count for."""
+
+    asset: str
+    amount: Decimal | None  # of the coin
+    counts: Decimal  # in the pool's currency, after haircut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """A position to close, or a part of it, at the mark."""
+
+    symbol: str
+    side: str
+    contracts: Decimal
+    share: Decimal  # of the position; 1: all of it
+    notional: Decimal  # that is closed, in the pool's currency
+    index: int  # of the position within its pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """All that would bring a pool to its target. `missing` is the equity it lacks; zero: it is there already."""
+
+    target: Target
+    missing: Decimal
+    deposits: tuple[Deposit, ...] = ()
+    closes: tuple[Close, ...] = ()  # each alone suffices, the least to close first
+    together: tuple[Close, ...] = ()  # where no single one does: all of these
+    every_share: Decimal | None = None  # of every position, where there are several
+    transfers: tuple[Transfer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A pool, where it should be, and what it is judged by."""
+
+    pool: Pool
+    target: Target
+    volatilities: Mapping[str, Volatility]
+    now: datetime
+
+    def missing(self, pool: Pool) -> Shortfall:
+        return shortfall(pool, self.target, self.volatilities, self.now)
+
+    def lacks(self, pool: Pool) -> float:
+        return self.missing(pool).amount
+
+    def without(self, shares: Mapping[int, Decimal]) -> float:
+        return self.lacks(reduced(self.pool, shares, CLOSING_FEE))
+
+
+def rescue_sheet(
+    pool: Pool, target: Target, volatilities: Mapping[str, Volatility], *, sources: Iterable[Source], now: datetime
+) -> Sheet:
+    """What brings a pool (see `can_be_rescued`) to a target."""
+    question = _Question(pool, target, volatilities, now)
+    missing = question.missing(pool)
+    if missing.amount <= 0:
+        return Sheet(target=target, missing=Decimal(0))
+    needed = _enough(question, rounded_up(Decimal(missing.amount), DIGITS))
+    ranked = _ranked(question, missing)
+    closes = tuple(sorted(_single_closes(question, ranked), key=lambda close: close.notional))
+    return Sheet(
+        target=target,
+        missing=needed,
+        deposits=tuple(_deposits(question, needed)),
+        closes=closes,
+        together=() if closes else _together(question, ranked),
+        every_share=_every_share(question),
+        transfers=transfers(needed, pool.currency, sources),
+    )
+
+
+def _enough(question: _Question, amount: Decimal) -> Decimal:
+    """The amount, or one unit of its last digit more where it met the target only just not."""
+    if question.lacks(topped_up(question.pool, amount)) < 0:
+        return amount
+    return amount + Decimal(1).scaleb(amount.adjusted() - DIGITS + 1)
+
+
+# -- deposits
+
+
+def _deposits(question: _Question, needed: Decimal) -> Iterator[Deposit]:
+    pool = question.pool
+    asset = deposit_asset(pool)
+    held = next((coin for coin in pool.collateral if coin.asset == asset), None)
+    rate = _counted_per_coin(held) if held else Decimal(1)
+    amount = None if rate is None else rounded_up(needed / rate, DIGITS)
+    yield Deposit(asset=asset, amount=amount, counts=needed)
+    coins = sorted((c for c in pool.collateral if c.asset not in STABLE and c.value > 0), key=lambda c: -c.value)
+    for coin in coins[:MOST_COINS]:
+        counts = _coin_needed(question, coin, needed)
+        per_coin = _counted_per_coin(coin)
+        if counts is not None:
+            amount = None if per_coin is None else rounded_up(counts / per_coin, DIGITS)
+            yield Deposit(asset=coin.asset, amount=amount, counts=counts)
+
+
+def deposit_asset(pool: Pool) -> str:
+    """What a deposit is made in: the pool's own currency, or the stablecoin its largest position settles in."""
+    if pool.currency != "USD":
+        return pool.currency
+    settled = [(p.notional or Decimal(0), p.symbol.partition(":")[2].partition("-")[0]) for p in pool.positions]
+    return max(((n, coin) for n, coin in settled if coin in STABLE), default=(Decimal(0), "USDT"))[1]
+
+
+def _counted_per_coin(coin: Collateral) -> Decimal | None:
+    """What one coin counts for in the pool, after its haircut."""
+    return coin.value / coin.quantity if coin.quantity and coin.value / coin.quantity > 0 else None
+
+
+def _coin_needed(question: _Question, coin: Collateral, needed: Decimal) -> Decimal | None:
+    """What has to be added of a coin whose own price moves: more than of cash where a fall of it is the danger."""
+    amount = needed
+    for _ in range(12):
+        lacks = question.missing(with_coin(question.pool, coin.asset, amount))
+        if lacks.amount < 0:
+            return amount
+        left = 1 + (lacks.at.move if lacks.at and coin.asset in lacks.at.moving else 0.0)
+        if left <= 0:
+            return None
+        amount = rounded_up(amount + Decimal(lacks.amount / left), DIGITS)
+    return None
+
+
+def with_coin(pool: Pool, asset: str, counts: Decimal) -> Pool:
+    """The pool after a deposit of a coin that counts for so much after its haircut."""
+    held = tuple(replace(c, value=c.value + counts) if c.asset == asset else c for c in pool.collateral)
+    if all(coin.asset != asset for coin in held):
+        held += (Collateral(asset=asset, value=counts),)
+    return replace(topped_up(pool, counts), collateral=held)
+
+
+# -- closing
+
+
+def _ranked(question: _Question, missing: Shortfall) -> list[int]:
+    """Positions by the relief that closing them gives for their notional, the most first."""
+    reliefs = {}
+    for index, position in enumerate(question.pool.positions):
+        if position.notional:
+            reliefs[index] = _relief(question, position, missing) / float(position.notional)
+    return sorted(reliefs, key=lambda index: -reliefs[index])
+
+
+def _relief(question: _Question, position: Position, missing: Shortfall) -> float:
+    """Equity that would no longer be missing at the point that decides, were the position closed."""
+    fee = float(CLOSING_FEE * (position.notional or 0))
+    needs_now = modelled(position)
+    if missing.at is None:
+        return float(needs_now) / (question.target.ratio or 1.0) - fee
+    alone = replace(
+        question.pool, positions=(position,), collateral=(), equity=Decimal(0), maintenance_margin=needs_now
+    )
+    profit, needs = revaluation(alone, question.now)(dict.fromkeys(missing.at.moving, missing.at.move))
+    return needs - profit - fee
+
+
+def _single_closes(question: _Question, ranked: Sequence[int]) -> Iterator[Close]:
+    for index in ranked[:MOST_CANDIDATES]:
+        found = _closed(question, index, {})
+        if found is not None:
+            yield found
+
+
+def _closed(question: _Question, index: int, others: Mapping[int, Decimal]) -> Close | None:
+    """The least of a position that has to be closed, beside others that are."""
+    share = least_share(lambda share: question.without({**others, index: share}), enough=tolerance(question.pool))
+    if share is None:
+        return None
+    position = question.pool.positions[index]
+    contracts = min(position.contracts, rounded_up(position.contracts * share, DIGITS))
+    exact = contracts / position.contracts
+    if question.without({**others, index: exact}) >= 0:
+        return None
+    return _close(position, index, exact)
+
+
+def _close(position: Position, index: int, share: Decimal) -> Close:
+    return Close(
+        symbol=position.symbol,
+        side=position.side,
+        contracts=position.contracts * share,
+        share=share,
+        notional=(position.notional or Decimal(0)) * share,
+        index=index,
+    )
+
+
+def _together(question: _Question, ranked: Sequence[int]) -> tuple[Close, ...]:
+    """The first so many positions of the ranking, the last of them in part."""
+
+    def lacks(count: int) -> float:
+        return question.without(dict.fromkeys(ranked[:count], Decimal(1)))
+
+    low, high = 0, len(ranked)
+    if lacks(high) >= 0:
+        return ()
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if lacks(middle) < 0 else (middle, high)
+    whole = dict.fromkeys(ranked[: high - 1], Decimal(1))
+    last = _closed(question, ranked[high - 1], whole)
+    if last is None:
+        return ()
+    positions = question.pool.positions
+    return (*(_close(positions[index], index, Decimal(1)) for index in whole), last)
+
+
+def _every_share(question: _Question) -> Decimal | None:
+    count = len(question.pool.positions)
+    if count < 2:
+        return None
+    share = least_share(
+        lambda share: question.without(dict.fromkeys(range(count), share)), enough=tolerance(question.pool)
+    )
+    return None if share is None else min(Decimal(1), rounded_up(share, 4))
