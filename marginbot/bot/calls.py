@@ -18,6 +18,7 @@ from marginbot.flow.ports import Account, Person, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
 from marginbot.flow.status import Status
+from marginbot.flow.whatif import WhatIf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +40,20 @@ class Services:
     confirmations: Confirmations = field(default_factory=Confirmations)
     budget: Budget = field(default_factory=Budget)
 
+    @property
+    def whatif(self) -> WhatIf:
+        """What if, and what would help: from the last readings."""
+        return WhatIf(self.store)
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button under a message: it sends `data` back to us, or opens `url`."""
+    """A button under a message: it sends `data` back to us, opens `url`, or puts `copy` into the clipboard."""
 
     text: str
     data: str = ""
     url: str = ""
+    copy: str = ""
 
 
 Rows = tuple[tuple[Button, ...], ...]

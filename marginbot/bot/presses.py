@@ -13,7 +13,10 @@ from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import choose, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
+from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
+from marginbot.bot.render import pages
+from marginbot.bot.render_alert import rescue
 from marginbot.bot.render_status import View
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.errors import NotAllowed
@@ -22,12 +25,14 @@ from marginbot.flow.ports import Account, Person
 from marginbot.flow.preferences import Quieted
 
 SNOOZE = timedelta(hours=1)
-_NOTICE = re.compile(r"(ack|all|snz|det|try):([0-9]{1,18})")
+_NOTICE = re.compile(r"(ack|all|snz|det|try|res):([0-9]{1,18})")
+_WHAT_IF = re.compile(r"wif:([0-9]{1,18}):([a-z0-9-]{1,8})")
 _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
 _MARK = "🔕 "
+PRIVATE_ONLY = "Amounts are shown in our private chat only: /status there."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,9 @@ async def press(pressed: Press, services: Services) -> Answer:
         return Answer(toast=said, html=said)
     if about_venue and pressed.call.private:
         return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
+    about_what_if = _WHAT_IF.fullmatch(pressed.data)
+    if about_what_if:
+        return _what_if(pressed, int(about_what_if[1]), about_what_if[2], services)
     about_key = _CONSENT.fullmatch(pressed.data)
     if about_key:
         return await _consent(pressed, about_key[2], services, yes=about_key[1] == "yes")
@@ -126,15 +134,29 @@ def _marked(html: str, mark: str) -> str | None:
 
 
 def _still_useful(notice: Notice) -> Rows:
-    return ((Button("Snooze 1 h", f"snz:{notice.id}"), Button("Details", f"det:{notice.id}")),)
+    snooze = Button("Snooze 1 h", f"snz:{notice.id}")
+    return ((snooze, Button("Details", f"det:{notice.id}"), *rescue(notice)),)
 
 
 async def _details(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     if not pressed.call.private:
-        return Answer(toast="Amounts are shown in our private chat only: /status there.", alert=True)
+        return Answer(toast=PRIVATE_ONLY, alert=True)
     [standing] = services.status.own(pressed.call.person.user_id, account.label)
     view = View(now=services.clock(), stale_after=services.stale_after)
     return Answer(toast="", reply=Reply(html=render_status.details(standing, view)))
+
+
+def _what_if(pressed: Press, account_id: int, code: str, services: Services) -> Answer:
+    if not pressed.call.private:
+        return Answer(toast=PRIVATE_ONLY, alert=True)
+    html, buttons = pressed_shock(pressed.call.person.user_id, account_id, code, services)
+    return Answer(toast="", html=pages(html)[0], buttons=buttons)
+
+
+async def _rescue(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
+    if not pressed.call.private:
+        return Answer(toast=PRIVATE_ONLY, alert=True)
+    return Answer(toast="", reply=sheet_of(pressed.call.person.user_id, account, notice.subject, services))
 
 
 async def _retry(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
@@ -148,5 +170,6 @@ ACTIONS: dict[str, Callable[[Press, Notice, Account, Services], Awaitable[Answer
     "all": _acknowledge_all,
     "snz": _snooze,
     "det": _details,
+    "res": _rescue,
     "try": _retry,
 }

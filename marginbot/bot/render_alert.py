@@ -94,7 +94,14 @@ def buttons(notice: Notice) -> Rows:
     if facts.reason in BLINDNESS:
         return (quieting, (Button("Retry", f"try:{number}"), details))
     calm = facts.reason is Reason.RECOVERED or facts.grade in (None, Grade.OK)
-    return ((details,),) if calm else (quieting, (details,))
+    return ((details,),) if calm else (quieting, (details, *rescue(notice)))
+
+
+def rescue(notice: Notice) -> tuple[Button, ...]:
+    """The way to the full rescue sheet, from WARNING on."""
+    facts = notice.facts
+    endangered = facts.grade is not None and facts.grade >= Grade.WARNING and facts.pool is not None
+    return (Button("What would help", f"res:{notice.id}"),) if endangered else ()
 
 
 def _headline(symbol: str, state: str, facts: Facts) -> str:

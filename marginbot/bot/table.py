@@ -18,6 +18,7 @@ from marginbot.bot.commands.quiet import ack, snooze
 from marginbot.bot.commands.share import share, unshare
 from marginbot.bot.commands.start import WHAT_I_AM, cancel, start
 from marginbot.bot.commands.thresholds import thresholds
+from marginbot.bot.commands.whatif import liquidation_map, stress, topup
 from marginbot.bot.figures import text
 
 PRIVATE, GROUPS, ANYWHERE = Where.PRIVATE, Where.GROUPS, Where.ANYWHERE
@@ -91,6 +92,27 @@ COMMANDS: tuple[Command, ...] = (
         where=PRIVATE,
         handler=drill,
         perishable=True,
+    ),
+    Command(
+        name="stress",
+        usage="[LABEL] SHOCK…",
+        help="what if prices, pegs, volatility or funding move",
+        where=PRIVATE,
+        handler=stress,
+    ),
+    Command(
+        name="map",
+        usage="LABEL",
+        help="the prices at which an account is liquidated",
+        where=PRIVATE,
+        handler=liquidation_map,
+    ),
+    Command(
+        name="topup",
+        usage="[LABEL] [TARGET]",
+        help="what to add, close or move to be safe again",
+        where=PRIVATE,
+        handler=topup,
     ),
     Command(
         name="history",

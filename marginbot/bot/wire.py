@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import Bot, CopyTextButton, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.constants import ParseMode
 from telegram.error import (
     BadRequest,
@@ -22,7 +22,7 @@ from telegram.error import (
     TelegramError,
 )
 
-from marginbot.bot.calls import Rows
+from marginbot.bot.calls import Button, Rows
 from marginbot.bot.render import LIMIT, to_plain
 from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain, Unreachable
 from marginbot.logs import scrub
@@ -151,10 +151,12 @@ def keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
     """Buttons as Telegram wants them."""
     if not rows:
         return None
-    return InlineKeyboardMarkup(
-        [
-            [InlineKeyboardButton(b.text, url=b.url) if b.url else InlineKeyboardButton(b.text, callback_data=b.data)
-             for b in row]
-            for row in rows
-        ]
-    )  # fmt: skip
+    return InlineKeyboardMarkup([[_button(button) for button in row] for row in rows])
+
+
+def _button(button: Button) -> InlineKeyboardButton:
+    if button.copy:
+        return InlineKeyboardButton(button.text, copy_text=CopyTextButton(button.copy))
+    if button.url:
+        return InlineKeyboardButton(button.text, url=button.url)
+    return InlineKeyboardButton(button.text, callback_data=button.data)

@@ -63,6 +63,16 @@ class Shock:
         everything = 0.0 if self.market is None or underlying in STABLE else self.market
         return self.moves.get(underlying, everything)
 
+    def part(self, share: float) -> Shock:
+        """This share of the way there; option volatility is changed from the start."""
+        return replace(
+            self,
+            market=None if self.market is None else self.market * share,
+            moves={coin: move * share for coin, move in self.moves.items()},
+            pegs={coin: 1 - (1 - price) * share for coin, price in self.pegs.items()},
+            funding=self.funding and replace(self.funding, payments=self.funding.payments * share),
+        )
+
     @property
     def coins(self) -> frozenset[str]:
         """Every coin that is named."""

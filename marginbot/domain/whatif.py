@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from marginbot.domain.grading import Ladders
@@ -22,6 +22,7 @@ from marginbot.domain.room import STABLE, Revaluation, revaluation
 from marginbot.domain.shocks import Funding, Shock
 from marginbot.domain.volatility import Volatility
 
+_NOWHERE = Snapshot(exchange="", mode="", taken_at=datetime.min.replace(tzinfo=UTC), pools=())
 _STEPS = 100  # of the way, each looked at before halving
 _HALVINGS = 30
 
@@ -33,7 +34,6 @@ class Outcome:
     before: PoolReport
     after: PoolReport | None
     breaks_at: float | None  # share of the shock at which the trigger is reached; 0: already; None: not reached
-    spare: float = 0.0  # what it could then give away and be calm all the same, in its currency
     dollars: float = 1.0  # of one unit of its currency, where the shock moves that
     notes: tuple[str, ...] = ()
 
@@ -73,24 +73,42 @@ def _assessed(pools: tuple[Pool, ...], snapshot: Snapshot, basis: Basis) -> dict
 
 
 def _outcome(pool: Pool, before: PoolReport, shock: Shock, *, basis: Basis) -> Outcome:
-    if pool.equity is None or pool.maintenance_margin is None or any(p.notional is None for p in pool.positions):
+    shaken = _shaken(pool, shock, basis)
+    if shaken is None:
         return Outcome(before=before, after=None, breaks_at=None, notes=("equity, requirement or a size is not known",))
+    breaks_at = None if pool.state is PoolState.FLAT else shaken.path.breaks_at()
+    return Outcome(
+        before=before,
+        after=_assessed((shaken.end,), _NOWHERE, basis)[pool.name],
+        breaks_at=breaks_at,
+        dollars=shock.pegs.get(pool.currency, 1.0),
+        notes=tuple(shaken.notes + _caveats(pool, shock)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shaken:
+    """A pool at the end of a shock, and the way there."""
+
+    end: Pool
+    path: _Path
+    notes: list[str]
+
+
+def _shaken(pool: Pool, shock: Shock, basis: Basis) -> _Shaken | None:
+    if pool.equity is None or pool.maintenance_margin is None or any(p.notional is None for p in pool.positions):
+        return None
     start = with_volatility(pool, shock.volatility, basis.now)
     moves = {name: shock.move_of(name) for name in underlyings_of_pool(pool)}
     lost, notes = _lost(start, shock)
     path = _Path(revaluation(start, basis.now), moves, lost)
-    end = _arrived(start, path, basis.now)
-    empty = Snapshot(exchange="", mode="", taken_at=basis.now, pools=())
-    after = _assessed((end,), empty, basis)[end.name]
-    breaks_at = None if pool.state is PoolState.FLAT else path.breaks_at()
-    return Outcome(
-        before=before,
-        after=after,
-        breaks_at=breaks_at,
-        spare=spare_of(end, basis) if breaks_at is None else 0.0,
-        dollars=shock.pegs.get(pool.currency, 1.0),
-        notes=tuple(notes + _caveats(pool, shock)),
-    )
+    return _Shaken(_arrived(start, path, basis.now), path, notes)
+
+
+def spares_after(snapshot: Snapshot, shock: Shock, basis: Basis) -> dict[str, float]:
+    """What each pool of an account can give away after a shock, by name; see `spare_of`."""
+    shaken = {pool.name: _shaken(judged(pool), shock, basis) for pool in snapshot.pools}
+    return {name: spare_of(found.end, basis) for name, found in shaken.items() if found is not None}
 
 
 def spare_of(pool: Pool, basis: Basis) -> float:

@@ -74,7 +74,7 @@ def test_ten_accounts_with_hostile_names_are_all_named() -> None:
 
 def test_buttons_are_those_of_the_worst_and_one_for_all() -> None:
     rows = render_bundle.buttons(THREE)
-    assert [[button.data for button in row] for row in rows] == [["ack:3", "snz:3"], ["det:3"], ["all:3"]]
+    assert [[button.data for button in row] for row in rows] == [["ack:3", "snz:3"], ["det:3", "res:3"], ["all:3"]]
     calm = replace(THREE[1], facts=facts(reason=Reason.RECOVERED, grade=Grade.OK))
     assert len(render_bundle.buttons((THREE[0], calm))) == 2
 

@@ -52,7 +52,7 @@ async def test_alert_buttons(bot: TelegramSide, desk: Desk, tg: TelegramServer) 
     tg.press_button(ALICE, "Acknowledge", ALICE)
     edited = await tg.wait_for(ALICE, "Acknowledged by Alice until")
     assert edited.text.startswith("🔴 CRITICAL · main")
-    assert [[b.label for b in row] for row in edited.buttons] == [["Snooze 1 h", "Details"]]
+    assert [[b.label for b in row] for row in edited.buttons] == [["Snooze 1 h", "Details", "What would help"]]
     tg.press_button(ALICE, "Snooze 1 h", ALICE)
     again = await tg.wait_for(ALICE, "Snoozed by Alice until")
     assert "Acknowledged by" not in again.text

@@ -1,0 +1,157 @@
+"""The rescue sheet: what to deposit, close or move, with buttons that copy the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from marginbot.bot import figures as fig
+from marginbot.bot.calls import Button, Rows
+from marginbot.bot.figures import text
+from marginbot.bot.render_status import View
+from marginbot.bot.render_whatif import age
+from marginbot.domain.margin import MarginMode
+from marginbot.domain.rescue import Target
+from marginbot.domain.rescue_sheet import CLOSING_FEE, Close, Deposit, Sheet
+from marginbot.domain.transfers import Transfer
+from marginbot.flow.whatif import PoolSheet
+
+MOST_TOGETHER = 4
+MOST_TRANSFERS = 3
+CALM = "🟢 Calm: nothing has to be added or closed. For a target of your own: /topup LABEL 40 or /topup LABEL 5x"
+LATE = "may come too late"
+
+
+def sheets(found: Sequence[PoolSheet], view: View) -> str:
+    """All sheets, worst pool first."""
+    return "\n\n".join(_sheet(sheet, view) for sheet in found) if found else CALM
+
+
+def copy_buttons(found: Sequence[PoolSheet]) -> Rows:
+    """The numbers of the worst pool, ready to paste into the exchange's form."""
+    sheet = found[0].sheet if found else None
+    if sheet is None or not sheet.missing:
+        return ()
+    rows = [
+        (Button(f"Copy {_digits(d.amount)} {d.asset}", copy=_digits(d.amount)),)
+        for d in sheet.deposits[:2]
+        if d.amount is not None
+    ]
+    rows += [
+        (Button(f"Copy {_digits(c.contracts)} {c.symbol.partition('/')[0]} to close", copy=_digits(c.contracts)),)
+        for c in (sheet.closes or sheet.together)[:2]
+    ]
+    return tuple(rows)
+
+
+def _digits(amount: Decimal | None) -> str:
+    """As a form takes it: no thousands separators, no exponent."""
+    return "" if amount is None else f"{amount.normalize():f}"
+
+
+def _sheet(found: PoolSheet, view: View) -> str:
+    pool = found.pool
+    grade = "not known" if pool.grade is None else pool.grade.name
+    cushion = "" if pool.cushion is None else f" · {fig.multiple(pool.cushion)}"
+    lines = [
+        f"🛟 <b>Rescue sheet</b> · {text(found.account.label, 24)} · {text(found.account.exchange, 24)}",
+        f"{fig.pool_title(pool.name)} · {grade} · ratio {fig.ratio_of(pool)}{cushion}",
+        age(found.taken_at, view),
+    ]
+    if found.sheet is None:
+        return "\n".join([*lines, "Too little is known of this pool to say what would help. Look at the exchange."])
+    lines.append(f"Target: {_target(found.sheet.target)}")
+    if not found.sheet.missing:
+        return "\n".join([*lines, "<b>It is there already</b>: nothing has to be done."])
+    return "\n".join([*lines, *_ways(found, found.sheet)])
+
+
+def _target(target: Target) -> str:
+    parts = [] if target.ratio is None else [f"ratio under {fig.percent(target.ratio)}"]
+    parts += [] if target.cushion is None else [f"cushion over {fig.multiple(target.cushion)}"]
+    return ", ".join(parts)
+
+
+def _ways(found: PoolSheet, sheet: Sheet) -> list[str]:
+    isolated = found.pool.margin_mode == MarginMode.ISOLATED
+    where = " to this position's margin" if isolated else ""
+    lines = ["", f"<b>Add</b>{where}", *_deposits(sheet.deposits, found.pool.currency)]
+    closing = _closing(sheet)
+    lines += ["", "<b>or close</b>, at the mark", *closing] if closing else []
+    if isolated:
+        lines.append("<i>Closing a part gives its part of the margin back: only a lower tier helps the ratio.</i>")
+    lines += _moving(found, sheet.transfers)
+    lines += ["", f"<i>Each way alone suffices, worked out anew on this reading; fees of {CLOSING_FEE:.2%} are in it."]
+    lines[-1] += "</i>"
+    return lines
+
+
+def _deposits(deposits: Sequence[Deposit], currency: str) -> list[str]:
+    lines = []
+    for number, deposit in enumerate(deposits):
+        start = "or " if number else ""
+        if deposit.amount is None:
+            worth = fig.advised(deposit.counts, currency)
+            lines.append(f"{start}{text(deposit.asset, 12)} that counts for {worth} after its haircut")
+            continue
+        counts = ""
+        if deposit.amount != deposit.counts:
+            counts = f" (counts for {fig.advised(deposit.counts, currency)})"
+        lines.append(f"{start}<b>{fig.advised(deposit.amount, deposit.asset)}</b>{counts}")
+    return lines
+
+
+def _closing(sheet: Sheet) -> list[str]:
+    lines = [f"{'or ' if number else ''}{_close(close)}" for number, close in enumerate(sheet.closes)]
+    if sheet.together:
+        lines = [f"+ {_close(close)}" for close in sheet.together[:MOST_TOGETHER]]
+        more = len(sheet.together) - MOST_TOGETHER
+        lines += [f"+ {more} more positions: rather as below"] if more > 0 else []
+    if sheet.every_share is not None:
+        lines.append(f"{'or ' if lines else ''}<b>{_percent(sheet.every_share)}</b> of every position")
+    return lines
+
+
+def _close(close: Close) -> str:
+    what = f"{text(close.side, 8)} {text(close.symbol, 40)}"
+    if close.share >= 1:
+        return f"{what}: <b>all of it</b>, {fig.plain_number(close.contracts)} contracts"
+    return f"{what}: <b>{fig.plain_number(close.contracts)}</b> contracts ({_percent(close.share)})"
+
+
+def _percent(share: Decimal) -> str:
+    return "all" if share >= 1 else f"{share:.1%}" if share >= Decimal("0.01") else f"{share:.2%}"
+
+
+def _moving(found: PoolSheet, transfers: Sequence[Transfer]) -> list[str]:
+    if not transfers:
+        return []
+    lines = ["", "<b>or move</b> what lies idle"]
+    for transfer in transfers[:MOST_TRANSFERS]:
+        source = transfer.source
+        amount = fig.advised(_down(transfer.amount), source.currency)
+        part = "" if transfer.suffices else ", a part of it"
+        lines.append(f"{text(source.label, 24)}, {fig.pool_title(source.pool)}: <b>{amount}</b>{part}")
+        lines.append(f"   usually {_minutes(transfer)}{_in_time(found, transfer)}")
+    lines.append(_left(found))
+    return lines
+
+
+def _down(amount: Decimal) -> Decimal:
+    return Decimal(f"{amount:.8g}")
+
+
+def _minutes(transfer: Transfer) -> str:
+    low, high = transfer.minutes
+    return "at once, within the exchange" if high <= 1 else f"{low} to {high} min, confirmations and crediting included"
+
+
+def _in_time(found: PoolSheet, transfer: Transfer) -> str:
+    left = found.minutes_left
+    return f": <b>{LATE}</b>" if left is not None and transfer.minutes[1] > left else ""
+
+
+def _left(found: PoolSheet) -> str:
+    if found.minutes_left is None:
+        return "No price move alone uses up the time."
+    return f"Time left: in {fig.ago(found.minutes_left * 60)} the chance to be liquidated is about 1 in 10."

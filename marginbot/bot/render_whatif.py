@@ -1,0 +1,225 @@
+"""/stress and /map: what would happen, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from marginbot.bot import figures as fig
+from marginbot.bot.calls import Button, Rows
+from marginbot.bot.figures import text
+from marginbot.bot.render_status import View
+from marginbot.domain.grading import Grade
+from marginbot.domain.liquidation_map import PoolMap, Way
+from marginbot.domain.margin import PoolState
+from marginbot.domain.shocks import USUAL_FUNDING, Shock
+from marginbot.domain.whatif import Outcome
+from marginbot.flow.ports import Account
+from marginbot.flow.whatif import AccountMap, Stress, StressedAccount
+
+MOST_POOLS = 6
+MOST_WAYS = 20
+MOST_SPARES = 6
+NO_READING = "no reading yet"
+PANEL_CODES = (("d5", "-5%"), ("d10", "-10%"), ("d20", "-20%"), ("u5", "+5%"), ("u10", "+10%"), ("u20", "+20%"))
+MOST_LABELS = 6
+
+
+def age(taken_at: datetime | None, view: View) -> str:
+    """`read 12:03:10 UTC, 40 s ago`, and whether that is too old to rely on."""
+    if taken_at is None:
+        return NO_READING
+    old = view.now - taken_at
+    late = " · <b>too old to rely on</b>" if old > view.stale_after else ""
+    return f"read {fig.clock(taken_at, view.now)}, {fig.ago(old)} ago{late}"
+
+
+# -- shocks
+
+
+def described(shock: Shock) -> str:
+    """The shock in words."""
+    parts = [] if shock.market is None else [f"everything {fig.move(shock.market)}"]
+    parts += [f"{text(coin, 20)} {fig.move(move)}" for coin, move in shock.moves.items()]
+    parts += [f"{text(coin, 20)} at {price:g} USD" for coin, price in shock.pegs.items()]
+    parts += [f"option volatility {fig.move(shock.volatility)}"] if shock.volatility else []
+    if shock.funding is not None:
+        paid = f"{shock.funding.payments:g} x {fig.move(shock.funding.rate)}"
+        who = "above zero longs pay" if shock.funding.known else "every perpetual pays"
+        parts.append(f"funding {paid} ({who})")
+    return ", ".join(parts)
+
+
+def stress(found: Stress, view: View) -> str:
+    """What a shock does, account by account, the first to die in front."""
+    parts = [f"🧪 <b>What if</b> {described(found.shock)}"]
+    parts += [_stressed(account, found.shock, view) for account in found.accounts]
+    return "\n\n".join([*parts, *_verdict(found), *_assumptions(found.shock)])
+
+
+def _stressed(account: StressedAccount, shock: Shock, view: View) -> str:
+    lines = [_head(account.account), age(account.taken_at, view)]
+    for outcome in account.outcomes[:MOST_POOLS]:
+        lines += _outcome(outcome, shock)
+    more = len(account.outcomes) - MOST_POOLS
+    return "\n".join([*lines, *([f"and {more} pools that fare better"] if more > 0 else [])])
+
+
+def _head(account: Account) -> str:
+    return f"<b>{text(account.label, 24)}</b> · {text(account.exchange, 24)}"
+
+
+def _outcome(outcome: Outcome, shock: Shock) -> list[str]:
+    before, after = outcome.before, outcome.after
+    title = fig.pool_title(before.name)
+    notes = [f"<i>{text(note, 200)}</i>" for note in outcome.notes]
+    if after is None or after.grade is None:
+        return [f"{fig.BLIND} {title}: cannot be worked out", *notes]
+    if after.state is PoolState.FLAT:
+        return [f"{fig.SYMBOLS[Grade.OK]} {title}: no position, {fig.money(_rounded(after.equity), after.currency)}"]
+    ratios = f"ratio {fig.ratio_of(before)} → <b>{fig.ratio_of(after)}</b>"
+    if outcome.breaks_at is not None:
+        return [f"💀 {title}: <b>{died(outcome.breaks_at, shock)}</b>", ratios, *notes]
+    dollars = "" if outcome.dollars == 1 else f", one is worth {outcome.dollars:g} USD"
+    cushion = "" if after.cushion is None else f" · {fig.multiple(after.cushion)}"
+    return [
+        f"{fig.SYMBOLS[after.grade]} {title}: {ratios} · {after.grade.name}",
+        f"then room {fig.room(after)}{cushion}",
+        f"buffer {fig.money(_rounded(after.buffer), after.currency)}{dollars}",
+        *notes,
+    ]
+
+
+def died(breaks_at: float, shock: Shock) -> str:
+    """Where on the way the trigger is."""
+    if breaks_at == 0:
+        return "at or past liquidation now" if not shock.volatility else "dies of the volatility alone, or is past it"
+    where = ""
+    if shock.market is not None:
+        where = f", everything {fig.move(shock.market * breaks_at)}"
+    elif len(shock.moves) == 1:
+        [(coin, move)] = shock.moves.items()
+        where = f", {text(coin, 20)} {fig.move(move * breaks_at)}"
+    return f"dies at {breaks_at:.0%} of it{where}"
+
+
+def _verdict(found: Stress) -> list[str]:
+    first = found.accounts[0] if found.accounts else None
+    if first is None or first.taken_at is None:
+        return []
+    if first.breaks_at is None:
+        return ["Nothing is liquidated."]
+    pool = fig.pool_title(first.outcomes[0].before.name)
+    lines = [f"First to die: <b>{text(first.account.label, 24)}</b>, {pool}."]
+    if found.spare:
+        lines.append("At that moment these could give away, and stay calm:")
+        largest = sorted(found.spare, key=lambda spare: -spare[2])[:MOST_SPARES]
+        lines += [
+            f"· <b>{text(account.label, 24)}</b> {fig.money(Decimal(spare), currency)}"
+            for account, currency, spare in largest
+        ]
+    elif len(found.accounts) > 1:
+        lines.append("At that moment no other account has anything to spare.")
+    return ["\n".join(lines)]
+
+
+def _assumptions(shock: Shock) -> list[str]:
+    lines = []
+    if shock.funding is not None and not shock.funding.known:
+        lines.append(f"Funding: the usual {USUAL_FUNDING:.2%} each 8 h is assumed, and that every perpetual pays.")
+    if shock.volatility:
+        lines.append("Volatility changes at once, then prices move.")
+    if shock.pegs:
+        lines.append("Coins keep their price in the pool's own currency.")
+    return [f"<i>{' '.join(lines)}</i>"] if lines else []
+
+
+def panel(accounts: Sequence[Account], chosen: Account | None) -> Rows:
+    """Shocks to press, and for whom."""
+    number = 0 if chosen is None else chosen.id
+    moves = [Button(label, f"wif:{number}:{code}") for code, label in PANEL_CODES]
+    more = (Button("De-peg 0.97", f"wif:{number}:peg"), Button("All at once", f"wif:{number}:all"))
+    scope: list[Button] = []
+    if len(accounts) > 1:
+        scope = [Button(_mark("all", chosen is None), "wif:0:-")]
+        scope += [
+            Button(_mark(account.label[:20], chosen is not None and chosen.id == account.id), f"wif:{account.id}:-")
+            for account in accounts[:MOST_LABELS]
+        ]
+    rows = [tuple(moves[:3]), tuple(moves[3:]), more]
+    return (*rows, *(tuple(scope[at : at + 3]) for at in range(0, len(scope), 3)))
+
+
+def _mark(label: str, chosen: bool) -> str:
+    return f"• {label}" if chosen else label
+
+
+def panel_text(chosen: Account | None) -> str:
+    """What the panel is for."""
+    whom = "all your accounts" if chosen is None else f"<b>{text(chosen.label, 24)}</b>"
+    return (
+        f"🧪 <b>What if?</b> For {whom}: press a shock, or write one:\n"
+        "/stress BTC -15 ETH -25\n/stress USDT=0.97\n/stress -10 IV +50 funding 8h"
+    )
+
+
+# -- the map
+
+
+def maps(found: Sequence[AccountMap], view: View) -> str:
+    """Where accounts are liquidated, the nearest first."""
+    parts = []
+    for account in found:
+        parts.append(f"🗺 {_head(account.account)}\n{age(account.taken_at, view)}")
+        parts += [_pool(pool) for pool in account.pools]
+        if account.taken_at is not None and not account.pools:
+            parts.append("No open position.")
+    return "\n\n".join(parts)
+
+
+def _pool(pool: PoolMap) -> str:
+    lines = [f"<b>{fig.pool_title(pool.name)}</b>, liquidated at:"]
+    if pool.state is not PoolState.OK:
+        state = "equity is gone" if pool.state is PoolState.DEFICIT else "its requirement is not known"
+        return f"{lines[0][:-1]} <b>{state}</b>"
+    for way in pool.ways[:MOST_WAYS]:
+        lines += _way(way)
+    more = len(pool.ways) - MOST_WAYS
+    lines += [f"and {more} coins farther away"] if more > 0 else []
+    if pool.together is not None:
+        lines.append(f"all together: {_ends(pool.together)}")
+    if pool.pegged:
+        end = fig.NO_BREACH.replace("price move", "fall") if pool.peg is None else f"{pool.peg:.4f} USD"
+        lines.append(f"{text(pool.pegged, 20)} off its peg: {end}")
+    elif not pool.pegged:
+        lines.append(f"{text(pool.currency, 12)} off its peg: the ratio stays, it is kept in it")
+    return "\n".join([*lines, *(f"<i>{text(note, 200)}</i>" for note in pool.notes)])
+
+
+def _way(way: Way) -> list[str]:
+    lines = [f"{fig.underlying(way.name)}: {_ends(way)}"]
+    if way.venue_price is not None:
+        says = f"the exchange says {fig.plain_number(way.venue_price)}"
+        lines.append(f"   ⚠️ {says}, mine differs" if way.disagrees else f"   {says}")
+    return lines
+
+
+def _ends(way: Way) -> str:
+    ends = [_end(move, way.price(move)) for move in (way.down, way.up) if move is not None]
+    return " or ".join(ends) if ends else fig.NO_BREACH
+
+
+def _end(move: float, price: float | None) -> str:
+    if move == 0:
+        return "<b>now</b>"
+    return fig.move(move) if price is None else f"<b>{fig.plain_number(_five(price))}</b> ({fig.move(move)})"
+
+
+def _five(value: float) -> Decimal:
+    """A price to five figures, or to the unit where it is larger."""
+    return Decimal(f"{value:.5g}") if abs(value) < 100_000 else Decimal(round(value))
+
+
+def _rounded(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else Decimal(f"{amount:.10g}")
