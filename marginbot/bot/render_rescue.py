@@ -14,22 +14,27 @@ from marginbot.domain.margin import MarginMode
 from marginbot.domain.rescue import Target
 from marginbot.domain.rescue_sheet import CLOSING_FEE, Close, Deposit, Sheet
 from marginbot.domain.transfers import Transfer
-from marginbot.flow.whatif import PoolSheet
+from marginbot.flow.whatif import PoolSheet, Rescue
 
 MOST_TOGETHER = 4
 MOST_TRANSFERS = 3
 CALM = "🟢 Calm: nothing has to be added or closed. For a target of your own: /topup LABEL 40 or /topup LABEL 5x"
+UNWATCHED = "⚫ I know of nothing that has to be added or closed, but not all of it was read lately:"
 LATE = "may come too late"
 
 
-def sheets(found: Sequence[PoolSheet], view: View) -> str:
-    """All sheets, worst pool first."""
-    return "\n\n".join(_sheet(sheet, view) for sheet in found) if found else CALM
+def sheets(found: Rescue, view: View) -> str:
+    """All sheets, worst pool first; without any, what that rests on."""
+    if found.sheets:
+        return "\n\n".join(_sheet(sheet, view) for sheet in found.sheets)
+    watched = all(taken_at is not None and view.now - taken_at <= view.stale_after for _, taken_at in found.read)
+    lines = [f"{text(account.label, 24)}: {age(taken_at, view)}" for account, taken_at in found.read]
+    return "\n".join([CALM if watched else UNWATCHED, *lines])
 
 
-def copy_buttons(found: Sequence[PoolSheet]) -> Rows:
+def copy_buttons(found: Rescue) -> Rows:
     """The numbers of the worst pool, ready to paste into the exchange's form."""
-    sheet = found[0].sheet if found else None
+    sheet = found.sheets[0].sheet if found.sheets else None
     if sheet is None or not sheet.missing:
         return ()
     rows = [
@@ -38,7 +43,7 @@ def copy_buttons(found: Sequence[PoolSheet]) -> Rows:
         if d.amount is not None
     ]
     rows += [
-        (Button(f"Copy {_digits(c.contracts)} {c.symbol.partition('/')[0]} to close", copy=_digits(c.contracts)),)
+        (Button(f"Copy {_digits(c.contracts)} contracts {c.symbol.partition('/')[0]}", copy=_digits(c.contracts)),)
         for c in (sheet.closes or sheet.together)[:2]
     ]
     return tuple(rows)

@@ -22,6 +22,8 @@ MOST_POOLS = 6
 MOST_WAYS = 20
 MOST_SPARES = 6
 NO_READING = "no reading yet"
+NOTHING_DIES = "Nothing is liquidated."
+NOTHING_KNOWN_DIES = "Nothing that I know of is liquidated, but not everything is known."
 PANEL_CODES = (("d5", "-5%"), ("d10", "-10%"), ("d20", "-20%"), ("u5", "+5%"), ("u10", "+10%"), ("u20", "+20%"))
 MOST_LABELS = 6
 
@@ -104,12 +106,18 @@ def died(breaks_at: float, shock: Shock) -> str:
     return f"dies at {breaks_at:.0%} of it{where}"
 
 
+def _all_known(found: Stress) -> bool:
+    outcomes = [outcome for account in found.accounts for outcome in account.outcomes]
+    read = all(account.taken_at is not None for account in found.accounts)
+    return read and all(outcome.after is not None and outcome.after.grade is not None for outcome in outcomes)
+
+
 def _verdict(found: Stress) -> list[str]:
     first = found.accounts[0] if found.accounts else None
-    if first is None or first.taken_at is None:
+    if first is None:
         return []
     if first.breaks_at is None:
-        return ["Nothing is liquidated."]
+        return [NOTHING_DIES if _all_known(found) else NOTHING_KNOWN_DIES]
     pool = fig.pool_title(first.outcomes[0].before.name)
     lines = [f"First to die: <b>{text(first.account.label, 24)}</b>, {pool}."]
     if found.spare:

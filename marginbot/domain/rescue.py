@@ -65,7 +65,7 @@ def way_back(
 
 def can_be_rescued(pool: Pool) -> bool:
     """Whether enough is known of a pool with positions to say what would help."""
-    known = pool.equity is not None and pool.maintenance_margin is not None and bool(pool.positions)
+    known = pool.state in (PoolState.OK, PoolState.DEFICIT) and bool(pool.positions)
     return known and all(position.notional is not None for position in pool.positions)
 
 

@@ -80,6 +80,14 @@ class PoolSheet:
     minutes_left: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescue:
+    """The sheets that are needed, and how much of the accounts that says: each with its last reading's time."""
+
+    sheets: tuple[PoolSheet, ...]
+    read: tuple[tuple[Account, datetime | None], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """Answers for a person's own accounts only."""
@@ -141,7 +149,7 @@ class WhatIf:
 
     def sheets(
         self, user_id: int, label: str | None, target: Target | None, *, stale_before: datetime, pool: str | None = None
-    ) -> list[PoolSheet]:
+    ) -> Rescue:
         """Rescue sheets of the pools that need one, worst first; for a pool by name, of that one.
 
         Readings older than `stale_before` are no source of collateral to move.
@@ -151,7 +159,10 @@ class WhatIf:
         wanted = [found for one in asked for found in self._wanted(one, target, pool)]
         wanted.sort(key=lambda found: _urgency(found[1]), reverse=True)
         fresh = [one for one in everything if one.snapshot and one.snapshot.taken_at >= stale_before]
-        return [_sheet(one, report, target, fresh) for one, report in wanted[:MOST_SHEETS]]
+        return Rescue(
+            sheets=tuple(_sheet(one, report, target, fresh) for one, report in wanted[:MOST_SHEETS]),
+            read=tuple((one.account, one.snapshot.taken_at if one.snapshot else None) for one in asked),
+        )
 
     def _wanted(self, one: Known, target: Target | None, pool: str | None) -> Iterator[tuple[Known, PoolReport]]:
         if one.snapshot is None or one.basis is None:
@@ -162,7 +173,7 @@ class WhatIf:
             one.snapshot, one.basis.volatilities, ladders=one.basis.ladders, previous=previous, now=one.basis.now
         )
         for found in report.pools:
-            endangered = found.grade is not None and found.grade > Grade.OK
+            endangered = found.grade is None or found.grade > Grade.OK
             held = any(p.name == found.name and p.positions for p in one.snapshot.pools)
             if held and (found.name == pool if pool is not None else endangered or target is not None):
                 yield one, found
@@ -238,7 +249,7 @@ def _feels(pool: Pool, coin: str) -> bool:
 
 
 def _urgency(pool: PoolReport) -> tuple[int, float]:
-    return -1 if pool.grade is None else int(pool.grade), float(pool.margin_ratio or 0)
+    return int(Grade.NOTICE) if pool.grade is None else int(pool.grade), float(pool.margin_ratio or 0)
 
 
 def _sheet(one: Known, report: PoolReport, target: Target | None, fresh: Sequence[Known]) -> PoolSheet:

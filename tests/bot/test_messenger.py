@@ -37,7 +37,10 @@ async def test_accepted_with_sound_and_buttons(messenger: TelegramMessenger, tg:
     assert outcome == Sent(message.message_id)
     assert not message.silent
     assert message.text.startswith("🔴 CRITICAL · main · binanceusdm")
-    assert [[b.label for b in row] for row in message.buttons] == [["Acknowledge", "Snooze 1 h"], ["Details", "What would help"]]
+    assert [[b.label for b in row] for row in message.buttons] == [
+        ["Acknowledge", "Snooze 1 h"],
+        ["Details", "What would help"],
+    ]
 
 
 async def test_quiet_news_make_no_sound(messenger: TelegramMessenger, tg: TelegramServer) -> None:
