@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from marginbot.bot import figures as fig
 from marginbot.bot.calls import Button, Rows
@@ -125,7 +125,7 @@ def _close(close: Close) -> str:
 
 
 def _percent(share: Decimal) -> str:
-    return "all" if share >= 1 else f"{share:.1%}" if share >= Decimal("0.01") else f"{share:.2%}"
+    return "all" if share >= 1 else f"{share.quantize(Decimal('0.0001'), rounding=ROUND_UP):.2%}"
 
 
 def _moving(found: PoolSheet, transfers: Sequence[Transfer]) -> list[str]:

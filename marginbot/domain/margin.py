@@ -85,8 +85,8 @@ class Collateral:
     asset: str
     value: Decimal  # in the pool's currency, after haircut; negative: a debt
     is_cut: bool = True  # False: the venue counts its full value here, whatever its haircut elsewhere
-    # Coins held, so that value / quantity is what one counts for; None: not told. It weighs nothing in any judgement.
-    quantity: Decimal | None = field(default=None, compare=False)
+    # What one more coin would count for, in the pool's currency, after haircut; None: not told. No judgement needs it.
+    per_coin: Decimal | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,15 +180,18 @@ def tolerance(pool: Pool) -> float:
 
 
 def least_share(missing: Callable[[Decimal], float], *, enough: float) -> Decimal | None:
-    """Smallest share after which nothing is missing, by false position and halving in turn; None: not even all."""
-    low, high = _ZERO, _WHOLE
-    at_low, at_high = missing(low), missing(high)
+    """Smallest share after which nothing is missing, by false position and halving in turn; None: no share does it.
+
+    It ends where at most `enough` is left over, or what that is of the part that stays open.
+    """
+    low, at_low = _ZERO, missing(_ZERO)
     if at_low < 0:
         return _ZERO
+    high, at_high = _sufficient(missing)
     if at_high >= 0:
         return None
     for step in range(_STEPS):
-        if at_high >= -enough or high - low < Decimal("1e-6"):
+        if at_high >= -enough * float(_WHOLE - high) or high - low < Decimal("1e-6"):
             break
         middle = (low + high) / 2
         if step % 2 == 0 and at_high > float("-inf"):
@@ -197,6 +200,17 @@ def least_share(missing: Callable[[Decimal], float], *, enough: float) -> Decima
         found = missing(middle)
         low, at_low, high, at_high = (low, at_low, middle, found) if found < 0 else (middle, found, high, at_high)
     return high
+
+
+def _sufficient(missing: Callable[[Decimal], float]) -> tuple[Decimal, float]:
+    """All of it, or else a part: where a leg covers another, closing all of it would bare that one."""
+    at_whole = missing(_WHOLE)
+    if at_whole >= 0:
+        for eighths in range(1, 8):
+            share = Decimal(eighths) / 8
+            if (found := missing(share)) < 0:
+                return share, found
+    return _WHOLE, at_whole
 
 
 def rounded_up(amount: Decimal, digits: int) -> Decimal:

@@ -29,8 +29,11 @@ from marginbot.domain.volatility import Volatility
 
 CLOSING_FEE = Decimal("0.0006")  # of the notional: no large venue's taker fee is above it
 DIGITS = 5  # of an amount: closer than a ten-thousandth
+CLOSING_DIGITS = 6  # what stays open may be a small part of it
 MOST_COINS = 3
 MOST_CANDIDATES = 3
+NEARLY_ALL = Decimal("0.995")  # whoever has to close this much closes all
+ALMOST = 0.95  # of what is missing: tiers and other moves may still make up the rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +98,9 @@ def rescue_sheet(
     if missing.amount <= 0:
         return Sheet(target=target, missing=Decimal(0))
     needed = _enough(question, rounded_up(Decimal(missing.amount), DIGITS))
-    ranked = _ranked(question, missing)
-    closes = tuple(sorted(_single_closes(question, ranked), key=lambda close: close.notional))
+    reliefs = _reliefs(question, missing)
+    ranked = sorted(reliefs, key=lambda index: -reliefs[index] / float(pool.positions[index].notional or 1))
+    closes = tuple(sorted(_single_closes(question, ranked, reliefs), key=lambda close: close.notional))
     return Sheet(
         target=target,
         missing=needed,
@@ -122,16 +126,12 @@ def _deposits(question: _Question, needed: Decimal) -> Iterator[Deposit]:
     pool = question.pool
     asset = deposit_asset(pool)
     held = next((coin for coin in pool.collateral if coin.asset == asset), None)
-    rate = _counted_per_coin(held) if held else Decimal(1)
-    amount = None if rate is None else rounded_up(needed / rate, DIGITS)
-    yield Deposit(asset=asset, amount=amount, counts=needed)
+    yield Deposit(asset=asset, amount=_coins(needed, held.per_coin if held else Decimal(1)), counts=needed)
     coins = sorted((c for c in pool.collateral if c.asset not in STABLE and c.value > 0), key=lambda c: -c.value)
     for coin in coins[:MOST_COINS]:
         counts = _coin_needed(question, coin, needed)
-        per_coin = _counted_per_coin(coin)
         if counts is not None:
-            amount = None if per_coin is None else rounded_up(counts / per_coin, DIGITS)
-            yield Deposit(asset=coin.asset, amount=amount, counts=counts)
+            yield Deposit(asset=coin.asset, amount=_coins(counts, coin.per_coin), counts=counts)
 
 
 def deposit_asset(pool: Pool) -> str:
@@ -142,9 +142,9 @@ def deposit_asset(pool: Pool) -> str:
     return max(((n, coin) for n, coin in settled if coin in STABLE), default=(Decimal(0), "USDT"))[1]
 
 
-def _counted_per_coin(coin: Collateral) -> Decimal | None:
-    """What one coin counts for in the pool, after its haircut."""
-    return coin.value / coin.quantity if coin.quantity and coin.value / coin.quantity > 0 else None
+def _coins(counts: Decimal, per_coin: Decimal | None) -> Decimal | None:
+    """So many coins count for so much; None: what one counts for is not told."""
+    return rounded_up(counts / per_coin, DIGITS) if per_coin is not None and per_coin > 0 else None
 
 
 def _coin_needed(question: _Question, coin: Collateral, needed: Decimal) -> Decimal | None:
@@ -172,19 +172,21 @@ def with_coin(pool: Pool, asset: str, counts: Decimal) -> Pool:
 # -- closing
 
 
-def _ranked(question: _Question, missing: Shortfall) -> list[int]:
-    """Positions by the relief that closing them gives for their notional, the most first."""
-    reliefs = {}
-    for index, position in enumerate(question.pool.positions):
-        if position.notional:
-            reliefs[index] = _relief(question, position, missing) / float(position.notional)
-    return sorted(reliefs, key=lambda index: -reliefs[index])
+def _reliefs(question: _Question, missing: Shortfall) -> dict[int, float]:
+    """Equity that would no longer be missing at the point that decides, by the position that would be closed."""
+    pool = question.pool
+    own = sum(map(modelled, pool.positions), Decimal(0))
+    scale = (pool.maintenance_margin or Decimal(0)) / own if own else Decimal(1)
+    return {
+        index: _relief(question, position, missing, scale=scale)
+        for index, position in enumerate(pool.positions)
+        if position.notional
+    }
 
 
-def _relief(question: _Question, position: Position, missing: Shortfall) -> float:
-    """Equity that would no longer be missing at the point that decides, were the position closed."""
+def _relief(question: _Question, position: Position, missing: Shortfall, *, scale: Decimal) -> float:
     fee = float(CLOSING_FEE * (position.notional or 0))
-    needs_now = modelled(position)
+    needs_now = modelled(position) * scale
     if missing.at is None:
         return float(needs_now) / (question.target.ratio or 1.0) - fee
     alone = replace(
@@ -194,8 +196,12 @@ def _relief(question: _Question, position: Position, missing: Shortfall) -> floa
     return needs - profit - fee
 
 
-def _single_closes(question: _Question, ranked: Sequence[int]) -> Iterator[Close]:
-    for index in ranked[:MOST_CANDIDATES]:
+def _single_closes(question: _Question, ranked: Iterable[int], reliefs: Mapping[int, float]) -> Iterator[Close]:
+    """Positions that may be enough alone: closing all of one has to relieve about all that is missing."""
+    least = question.lacks(question.pool) * ALMOST
+    alone = len(question.pool.positions) == 1
+    candidates = [index for index in ranked if alone or reliefs[index] >= least]
+    for index in candidates[:MOST_CANDIDATES]:
         found = _closed(question, index, {})
         if found is not None:
             yield found
@@ -203,11 +209,14 @@ def _single_closes(question: _Question, ranked: Sequence[int]) -> Iterator[Close
 
 def _closed(question: _Question, index: int, others: Mapping[int, Decimal]) -> Close | None:
     """The least of a position that has to be closed, beside others that are."""
-    share = least_share(lambda share: question.without({**others, index: share}), enough=tolerance(question.pool))
+    rest = reduced(question.pool, others) if others else question.pool
+    share = least_share(lambda share: question.without({**others, index: share}), enough=tolerance(rest))
     if share is None:
         return None
     position = question.pool.positions[index]
-    contracts = min(position.contracts, rounded_up(position.contracts * share, DIGITS))
+    contracts = rounded_up(position.contracts * share, CLOSING_DIGITS)
+    if contracts > position.contracts * NEARLY_ALL:
+        contracts = position.contracts
     exact = contracts / position.contracts
     if question.without({**others, index: exact}) >= 0:
         return None
@@ -249,7 +258,12 @@ def _every_share(question: _Question) -> Decimal | None:
     count = len(question.pool.positions)
     if count < 2:
         return None
-    share = least_share(
-        lambda share: question.without(dict.fromkeys(range(count), share)), enough=tolerance(question.pool)
-    )
-    return None if share is None else min(Decimal(1), rounded_up(share, 4))
+
+    def lacks(share: Decimal) -> float:
+        return question.without(dict.fromkeys(range(count), share))
+
+    share = least_share(lacks, enough=tolerance(question.pool))
+    if share is None:
+        return None
+    rounded = Decimal(1) if share > NEARLY_ALL else rounded_up(share, CLOSING_DIGITS)
+    return rounded if lacks(rounded) < 0 else None

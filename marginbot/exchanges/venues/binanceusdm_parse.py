@@ -209,5 +209,6 @@ def _collateral(account: Row, index: Any, warnings: list[str]) -> list[Collatera
         if rate is None:
             warnings.append(f"cross: no price of {asset}; what its fall would cost is not in the room")
         else:
-            found.append(Collateral(asset=asset, value=balance * rate))
+            per_coin = price(rates.get(f"{asset}USD", {}), "bidRate")
+            found.append(Collateral(asset=asset, value=balance * rate, per_coin=per_coin))
     return found

@@ -32,9 +32,23 @@ def collateral_of(
     if mode == "cross" and any(coin.name not in steps and coin.usd and coin.usd > 0 for coin in moving):
         warnings.append(f"{mode}: Bybit's collateral ratios are missing, one ratio for all coins is assumed")
     return [
-        Collateral(asset=coin.name, value=_value(mode, coin, steps.get(coin.name), share), is_cut=mode != "portfolio")
+        Collateral(
+            asset=coin.name,
+            value=_value(mode, coin, steps.get(coin.name), share),
+            is_cut=mode != "portfolio",
+            per_coin=_per_coin(mode, coin, steps.get(coin.name)),
+        )
         for coin in moving
     ]
+
+
+def _per_coin(mode: str, coin: Coin, steps: Sequence[Mapping[str, Any]] | None) -> Decimal | None:
+    """What one more coin counts for: by the step that the quantity held has reached."""
+    if coin.rate is None or mode == "portfolio":
+        return coin.rate
+    reached = [s for s in steps or () if (number(s, "minQty") or _ZERO) <= max(coin.equity or _ZERO, _ZERO)]
+    ratio = number(reached[-1], "collateralRatio") if reached else None
+    return None if ratio is None else coin.rate * ratio
 
 
 def _counts(coin: Coin) -> bool:

@@ -245,7 +245,7 @@ def _collateral(
         valued += equity * rate
         if asset not in STABLE:
             value = (equity - _options_value(asset, row, held, warnings)) * rate
-            entries.append(Collateral(asset=asset, value=value))
+            entries.append(Collateral(asset=asset, value=value, per_coin=rate))
     said = next((found for row in summaries if (found := number(row, "total_equity_usd"))), None)
     if said is not None and apart(said, valued, EQUITY_TOLERANCE):
         warnings.append(f"cross: equity is {said:.2f} USD, the currencies add up to {valued:.2f}; room is an estimate")

@@ -241,5 +241,6 @@ def _spot_collateral(spot: Any, mids: Any, warnings: list[str]) -> tuple[Collate
             continue
         if held < 0:
             warnings.append(f"{token}: a debt in a coin that moves; room takes it for one")
-        entries.append(Collateral(asset=asset, value=held * mid * PORTFOLIO_TRIGGER))
+        per_coin = mid * PORTFOLIO_TRIGGER
+        entries.append(Collateral(asset=asset, value=held * per_coin, per_coin=per_coin))
     return tuple(entries)
