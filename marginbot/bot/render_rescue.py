@@ -86,7 +86,7 @@ def _ways(found: PoolSheet, sheet: Sheet) -> list[str]:
     if isolated:
         lines.append("<i>Closing a part gives its part of the margin back: only a lower tier helps the ratio.</i>")
     lines += _moving(found, sheet.transfers)
-    lines += ["", f"<i>Each way alone suffices, worked out anew on this reading; fees of {CLOSING_FEE:.2%} are in it."]
+    lines += ["", f"<i>Each way alone suffices, worked out anew on this reading. Fees of {CLOSING_FEE:.2%} are in it."]
     lines[-1] += "</i>"
     return lines
 
@@ -159,4 +159,4 @@ def _in_time(found: PoolSheet, transfer: Transfer) -> str:
 def _left(found: PoolSheet) -> str:
     if found.minutes_left is None:
         return "No price move alone uses up the time."
-    return f"Time left: in {fig.ago(found.minutes_left * 60)} the chance to be liquidated is about 1 in 10."
+    return f"Time left: within {fig.ago(found.minutes_left * 60)} it is liquidated with a chance of about 1 in 10."

@@ -199,9 +199,9 @@ def _pool(pool: PoolMap) -> str:
         lines.append(f"all together: {_ends(pool.together)}")
     if pool.pegged:
         end = fig.NO_BREACH.replace("price move", "fall") if pool.peg is None else f"{pool.peg:.4f} USD"
-        lines.append(f"{text(pool.pegged, 20)} off its peg: {end}")
+        lines.append(f"{text(pool.pegged, 20)}, off the peg: {end}")
     elif not pool.pegged:
-        lines.append(f"{text(pool.currency, 12)} off its peg: the ratio stays, it is kept in it")
+        lines.append(f"{text(pool.currency, 12)}, off the peg: the ratio stays, it is kept in it")
     return "\n".join([*lines, *(f"<i>{text(note, 200)}</i>" for note in pool.notes)])
 
 

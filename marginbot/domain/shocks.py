@@ -26,7 +26,7 @@ _VOLATILITY = ("IV", "VOL")
 _MOVE = re.compile(r"([+-]\d{1,4}(?:\.\d{1,6})?)%?")
 _COIN = re.compile(r"[A-Z0-9]{1,20}")
 _COIN_MOVE = re.compile(r"([A-Z0-9]*[A-Z])([+-]\d{1,4}(?:\.\d{1,6})?)%?")
-_PEG = re.compile(r"([A-Z0-9]{1,20})=(\d{1,4}(?:\.\d{1,8})?)")
+_PEG = re.compile(r"([A-Z0-9]{1,20})=(\d{1,9}(?:\.\d{1,8})?)")
 _HOURS = re.compile(r"(\d{1,4}(?:\.\d{1,2})?)(H|D)")
 _PAYMENTS = re.compile(r"([+-]?\d{1,2}(?:\.\d{1,6})?)%X(\d{1,4})")
 
