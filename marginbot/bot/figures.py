@@ -9,7 +9,7 @@ from decimal import Decimal
 from html import escape
 
 from marginbot.domain.grading import DecidedBy, Grade
-from marginbot.domain.margin import PoolState
+from marginbot.domain.margin import Pool, PoolState
 from marginbot.domain.report import PoolReport
 from marginbot.domain.room import MARKET, STABLE
 
@@ -119,7 +119,7 @@ def room(pool: PoolReport) -> str:
     return NO_BREACH if pool.room_known else NOT_KNOWN
 
 
-def ratio_of(pool: PoolReport) -> str:
+def ratio_of(pool: PoolReport | Pool) -> str:
     """The ratio, or the state that takes its place."""
     if pool.state is PoolState.DEFICIT:
         return "equity is gone"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from marginbot.domain.grading import Ladders
@@ -22,16 +22,15 @@ from marginbot.domain.room import STABLE, Revaluation, revaluation
 from marginbot.domain.shocks import Funding, Shock
 from marginbot.domain.volatility import Volatility
 
-_NOWHERE = Snapshot(exchange="", mode="", taken_at=datetime.min.replace(tzinfo=UTC), pools=())
 _STEPS = 100  # of the way, each looked at before halving
 _HALVINGS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A pool before and after a shock; `after` None: it cannot be worked out, and `notes` say why."""
+    """A pool before a shock, and as judged after it; `after` None: it cannot be worked out, and `notes` say why."""
 
-    before: PoolReport
+    before: Pool
     after: PoolReport | None
     breaks_at: float | None  # share of the shock at which the trigger is reached; 0: already; None: not reached
     dollars: float = 1.0  # of one unit of its currency, where the shock moves that
@@ -55,8 +54,7 @@ def underlyings_of_pool(pool: Pool) -> set[str]:
 
 def stressed(snapshot: Snapshot, shock: Shock, basis: Basis) -> tuple[Outcome, ...]:
     """Each pool of an account after the shock, those that die first in front."""
-    before = _assessed(snapshot.pools, snapshot, basis)
-    outcomes = [_outcome(judged(pool), before[pool.name], shock, basis=basis) for pool in snapshot.pools]
+    outcomes = [_outcome(judged(pool), shock, basis) for pool in snapshot.pools]
     return tuple(sorted(outcomes, key=_first_to_die))
 
 
@@ -65,21 +63,19 @@ def _first_to_die(outcome: Outcome) -> tuple[float, float]:
     return 2.0 if outcome.breaks_at is None else outcome.breaks_at, -float(ratio or 0)
 
 
-def _assessed(pools: tuple[Pool, ...], snapshot: Snapshot, basis: Basis) -> dict[str, PoolReport]:
-    report = assess(
-        replace(snapshot, pools=pools), basis.volatilities, ladders=basis.ladders, previous={}, now=basis.now
-    )
-    return {pool.name: pool for pool in report.pools}
+def _assessed(pool: Pool, basis: Basis) -> PoolReport:
+    alone = Snapshot(exchange="", mode="", taken_at=basis.now, pools=(pool,))
+    return assess(alone, basis.volatilities, ladders=basis.ladders, previous={}, now=basis.now).pools[0]
 
 
-def _outcome(pool: Pool, before: PoolReport, shock: Shock, *, basis: Basis) -> Outcome:
+def _outcome(pool: Pool, shock: Shock, basis: Basis) -> Outcome:
     shaken = _shaken(pool, shock, basis)
     if shaken is None:
-        return Outcome(before=before, after=None, breaks_at=None, notes=("equity, requirement or a size is not known",))
+        return Outcome(before=pool, after=None, breaks_at=None, notes=("equity, requirement or a size is not known",))
     breaks_at = None if pool.state is PoolState.FLAT else shaken.path.breaks_at()
     return Outcome(
-        before=before,
-        after=_assessed((shaken.end,), _NOWHERE, basis)[pool.name],
+        before=pool,
+        after=_assessed(shaken.end, basis),
         breaks_at=breaks_at,
         dollars=shock.pegs.get(pool.currency, 1.0),
         notes=tuple(shaken.notes + _caveats(pool, shock)),
