@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from marginbot.domain.margin import Pool, PoolState, Position, Snapshot
 from marginbot.domain.report import judged
-from marginbot.domain.room import MARKET, STABLE, Scenario, room_of
+from marginbot.domain.room import MARKET, Scenario, room_of
 from marginbot.domain.whatif import Basis, stable_part
 
 AGREES = 0.01  # relative: within this, the venue's own price is the same
@@ -44,7 +44,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolMap:
-    """A pool's ways to the trigger, the nearest first; `peg` is the dollar price of what backs it that is enough."""
+    """A pool's ways to the trigger, the nearest first; `peg`: so far its largest stablecoin has to fall, in dollars."""
 
     name: str
     currency: str
@@ -52,7 +52,7 @@ class PoolMap:
     ways: tuple[Way, ...] = ()
     together: Way | None = None
     peg: float | None = None  # None: no fall of it is enough, or its ratio does not feel it
-    pegged: str = ""  # what would have to fall: "USDT", or all stablecoins
+    pegged: str = ""  # which that is: "USDT"; "stablecoins" where the venue does not tell
     notes: tuple[str, ...] = ()
 
 
@@ -109,12 +109,13 @@ def _mark(position: Position | None) -> Decimal | None:
 
 def _peg(pool: Pool) -> tuple[str, float | None]:
     """Which stablecoin backs a pool, and the dollar price of it at which equity only just covers the requirement."""
-    listed = [
-        coin for coin in pool.collateral if coin.asset in STABLE and coin.asset != pool.currency and coin.value > 0
-    ]
-    held = float(sum(coin.value for coin in listed)) if listed else stable_part(pool) if pool.currency == "USD" else 0.0
+    listed = [coin for coin in pool.stables if coin.asset != pool.currency and coin.value > 0]
+    if listed:
+        largest = max(listed, key=lambda coin: coin.value)
+        name, held = largest.asset, float(largest.value)
+    else:
+        name, held = "stablecoins", stable_part(pool) if pool.currency == "USD" else 0.0
     if pool.buffer is None or held <= 0:
         return "", None
-    name = listed[0].asset if len(listed) == 1 else "stablecoins"
     price = 1 - float(pool.buffer) / held
     return name, price if price > 0 else None

@@ -105,6 +105,7 @@ class Pool:
     maintenance_margin: Decimal | None
     positions: tuple[Position, ...] = ()
     collateral: tuple[Collateral, ...] = ()
+    stables: tuple[Collateral, ...] = ()  # stablecoins behind a pool kept in dollars; empty: the venue does not tell
     has_debt: bool = False  # a loan that itself needs margin
     reported_ratio: Decimal | None = None  # the venue's own figure, normalised to 1.0 = liquidation
     option_equity_counts: bool = True  # False: the venue leaves option values out of the equity used here

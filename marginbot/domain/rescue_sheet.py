@@ -125,9 +125,9 @@ def _enough(question: _Question, amount: Decimal) -> Decimal:
 def _deposits(question: _Question, needed: Decimal) -> Iterator[Deposit]:
     pool = question.pool
     asset = deposit_asset(pool)
-    held = next((coin for coin in pool.collateral if coin.asset == asset), None)
+    held = next((coin for coin in pool.stables if coin.asset == asset), None)
     yield Deposit(asset=asset, amount=_coins(needed, held.per_coin if held else Decimal(1)), counts=needed)
-    coins = sorted((c for c in pool.collateral if c.asset not in STABLE and c.value > 0), key=lambda c: -c.value)
+    coins = sorted((coin for coin in pool.collateral if coin.value > 0), key=lambda coin: -coin.value)
     for coin in coins[:MOST_COINS]:
         counts = _coin_needed(question, coin, needed)
         if counts is not None:

@@ -241,7 +241,7 @@ def _lost(pool: Pool, shock: Shock) -> tuple[float, list[str]]:
 def _pegged(pool: Pool, shock: Shock, notes: list[str]) -> list[tuple[float, float]]:
     """What the pool holds in each shocked stablecoin, beside its own currency, and the price of it."""
     shocked = {coin: price for coin, price in shock.pegs.items() if coin != pool.currency}
-    listed = [(c.asset, float(c.value)) for c in pool.collateral if c.asset in STABLE]
+    listed = [(coin.asset, float(coin.value)) for coin in pool.stables]
     if not shocked:
         return []
     if listed or pool.currency not in STABLE or pool.currency in shock.pegs:
@@ -257,7 +257,7 @@ def _pegged(pool: Pool, shock: Shock, notes: list[str]) -> list[tuple[float, flo
 
 def stable_part(pool: Pool) -> float:
     """What backs a pool beside coins with a price of their own; never negative."""
-    coins = sum((coin.value for coin in pool.collateral if coin.asset not in STABLE), Decimal(0))
+    coins = sum((coin.value for coin in pool.collateral), Decimal(0))
     return max(0.0, float((pool.equity or Decimal(0)) - coins))
 
 

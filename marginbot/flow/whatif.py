@@ -235,14 +235,13 @@ def _require_coins(shock: Shock, known: Sequence[Known]) -> None:
 def _stables_of(pool: Pool) -> set[str]:
     """The stablecoins a pool is kept in, holds, or settles in."""
     settled = {position.symbol.partition(":")[2].partition("-")[0] for position in pool.positions}
-    held = {coin.asset for coin in pool.collateral} | {pool.currency} | settled
+    held = {coin.asset for coin in pool.stables} | {pool.currency} | settled
     return (held & STABLE) - {"USD"}
 
 
 def _feels(pool: Pool, coin: str) -> bool:
     """Whether a stablecoin backs this pool, or may."""
-    listed = any(held.asset in STABLE for held in pool.collateral)
-    return coin in _stables_of(pool) or (pool.currency == "USD" and not listed)
+    return coin in _stables_of(pool) or (pool.currency == "USD" and not pool.stables)
 
 
 # -- rescue

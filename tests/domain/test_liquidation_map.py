@@ -68,7 +68,7 @@ def test_the_venues_price_of_one_leg_says_nothing_of_two() -> None:
 
 def test_the_peg_at_which_a_dollar_pool_dies() -> None:
     """The buffer of 9 500 is 95 % of the 10 000 held in the coin."""
-    held = replace(pool(position()), currency="USD", collateral=(Collateral(asset="USDT", value=D(10_000)),))
+    held = replace(pool(position()), currency="USD", stables=(Collateral(asset="USDT", value=D(10_000)),))
     [found] = mapped(held)
     assert found.pegged == "USDT"
     assert found.peg == pytest.approx(0.05)

@@ -126,7 +126,8 @@ def test_a_peg_takes_dollars_but_no_ratio_from_a_pool_kept_in_that_coin() -> Non
 
 
 def test_a_peg_takes_what_a_dollar_pool_holds_in_it() -> None:
-    held = dollars(Collateral(asset="USDT", value=D(6_000)), Collateral(asset="USDC", value=D(1_000)))
+    coins = (Collateral(asset="USDT", value=D(6_000)), Collateral(asset="USDC", value=D(1_000)))
+    held = replace(dollars(), stables=coins)
     assert amounts(after(held, "USDT=0.95")) == pytest.approx((10_000 - 300, 100))
     assert amounts(after(held, "USDT=0.95 USDC=0.9"))[0] == pytest.approx(10_000 - 300 - 100)
 

@@ -166,6 +166,7 @@ def _dollar_pool(account: Row, cross: Sequence[Held], index: Any, warnings: list
         maintenance_margin=_dollar_requirement(account, cross, warnings),
         positions=tuple(position.position for position in cross),
         collateral=tuple(_collateral(account, index, warnings)),
+        stables=_stables(account, index),
     )
 
 
@@ -197,7 +198,7 @@ def _dollar_requirement(account: Row, cross: Sequence[Held], warnings: list[str]
 
 def _collateral(account: Row, index: Any, warnings: list[str]) -> list[Collateral]:
     """Coins that back the pool and move with their own price."""
-    rates = {str(row.get("symbol")): row for row in index if isinstance(row, dict)} if isinstance(index, list) else {}
+    rates = _rates(index)
     found = []
     for row in rows(account, "assets"):
         asset, balance = name_of(row, "asset"), number(row, "crossWalletBalance", "walletBalance")
@@ -212,3 +213,24 @@ def _collateral(account: Row, index: Any, warnings: list[str]) -> list[Collatera
             per_coin = price(rates.get(f"{asset}USD", {}), "bidRate")
             found.append(Collateral(asset=asset, value=balance * rate, per_coin=per_coin))
     return found
+
+
+def _stables(account: Row, index: Any) -> tuple[Collateral, ...]:
+    """Stablecoins and the profit of what settles in them, in dollars; nothing where a part of that is not told."""
+    rates, found = _rates(index), []
+    for row in rows(account, "assets"):
+        asset = name_of(row, "asset")
+        if asset not in STABLE:
+            continue
+        held, rate = total((number(row, "crossWalletBalance"), number(row, "crossUnPnl"))), rates.get(f"{asset}USD", {})
+        if held is None:
+            return ()
+        bid = price(rate, "bidRate") or Decimal(1)
+        value = held * (bid if held > 0 else price(rate, "askRate") or Decimal(1))
+        found += [Collateral(asset=asset, value=value, per_coin=bid)] if held else []
+    return tuple(found)
+
+
+def _rates(index: Any) -> dict[str, Row]:
+    """Dollar prices of assets by symbol."""
+    return {str(row.get("symbol")): row for row in index if isinstance(row, dict)} if isinstance(index, list) else {}

@@ -42,6 +42,22 @@ def collateral_of(
     ]
 
 
+def stables_of(mode: str, coins: Mapping[str, Coin], ratios: Any) -> tuple[Collateral, ...]:
+    """Stablecoins behind the account, in dollars; nothing where a value is not told."""
+    held = [coin for coin in coins.values() if coin.name in STABLE and coin.equity and _counts(coin)]
+    steps = _steps_by_coin(ratios)
+    if any(coin.usd is None for coin in held):
+        return ()
+    return tuple(
+        Collateral(
+            asset=coin.name,
+            value=_value(mode, coin, steps.get(coin.name), _ONE),
+            per_coin=_per_coin(mode, coin, steps.get(coin.name)) or coin.rate,
+        )
+        for coin in held
+    )
+
+
 def _per_coin(mode: str, coin: Coin, steps: Sequence[Mapping[str, Any]] | None) -> Decimal | None:
     """What one more coin counts for: by the step that the quantity held has reached."""
     if coin.rate is None or mode == "portfolio":

@@ -22,7 +22,7 @@ from typing import Any
 from marginbot.domain.errors import BadPayload, Unsupported
 from marginbot.domain.margin import Collateral, MarginMode, Pool, Position, Snapshot
 from marginbot.exchanges.venue import Payloads, Reference, dig, number, price, rows, total
-from marginbot.exchanges.venues.bybit_collateral import collateral_of
+from marginbot.exchanges.venues.bybit_collateral import collateral_of, stables_of
 from marginbot.exchanges.venues.bybit_isolated import isolated_pools
 from marginbot.exchanges.venues.bybit_rows import Coin, Line, coins_of, lines_of
 
@@ -111,6 +111,7 @@ def _account_pool(
         maintenance_margin=requirement,
         positions=positions,
         collateral=tuple(collateral),
+        stables=stables_of(mode, coins, ratios),
         has_debt=has_debt,
         reported_ratio=rate if positions or has_debt else None,
     )

@@ -33,6 +33,7 @@ def account_pool(
         maintenance_margin=Decimal(0),
         positions=tuple(holding.position for holding in cross),
         collateral=_collateral(details, cross, warnings),
+        stables=_stables(details),
         has_debt=debt,
         reported_ratio=reported,
     )
@@ -59,6 +60,19 @@ def _collateral(details: Sequence[Row], cross: Sequence[Holding], warnings: list
         value -= sum((_loan_exposure(h) for h in cross if h.is_loan and h.listing.base == asset), Decimal(0))
         if value:
             entries.append(Collateral(asset=asset, value=value))
+    return tuple(entries)
+
+
+def _stables(details: Sequence[Row]) -> tuple[Collateral, ...]:
+    """Discounted dollars of each stablecoin; nothing where one is not told."""
+    entries = []
+    for row in details:
+        asset, value, held = str(row.get("ccy")), number(row, "disEq"), number(row, "eq")
+        if asset not in STABLE or row.get("collateralEnabled") is False or held == 0:
+            continue
+        if value is None or held is None:
+            return ()
+        entries.append(Collateral(asset=asset, value=value, per_coin=value / held))
     return tuple(entries)
 
 

@@ -213,6 +213,15 @@ def test_collateral_that_is_no_dollar_moves_the_pool() -> None:
     assert (coin.asset, coin.value) == ("BTC", D("2850"))  # 0.05 x 60000 x 0.95
 
 
+def test_coins_and_stablecoins_together_are_what_backs_the_pool() -> None:
+    told = payloads(account("multi/one-way"))
+    pool = pool_named(VENUE.parse(told, MARKETS, NOW), "cross")
+    assert {coin.asset for coin in pool.stables} == {"USDT", "USDC"}
+    assert gap(sum((coin.value for coin in (*pool.collateral, *pool.stables)), D(0)), pool.equity or D(0)) < D("0.001")
+    told["account"]["assets"][0].pop("crossUnPnl")
+    assert pool_named(VENUE.parse(told, MARKETS, NOW), "cross").stables == ()
+
+
 def test_without_a_price_collateral_is_told() -> None:
     told = payloads(account("multi/one-way")) | {"index": None}
     snapshot = VENUE.parse(told, MARKETS, NOW)

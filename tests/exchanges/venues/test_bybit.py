@@ -324,6 +324,7 @@ def test_collateral_after_its_haircut() -> None:
     told = payloads(account("REGULAR_MARGIN"))
     (coin,) = pool_named(VENUE.parse(told, MARKETS, NOW), "cross").collateral
     assert (coin.asset, round(coin.value, 6)) == ("BTC", D("28500"))  # 0.5 x 60000 x 0.95
+    assert coin.per_coin == D("57000")
     without = VENUE.parse(told | {"collateral": None}, MARKETS, NOW)
     (guess,) = pool_named(without, "cross").collateral
     assert gap(guess.value, D("28500")) < D("0.001")
@@ -340,6 +341,19 @@ def test_steps_of_a_haircut() -> None:
     told["collateral"] = ok({"list": [{"currency": "BTC", "collateralRatioList": steps}]})
     (coin,) = pool_named(VENUE.parse(told, MARKETS, NOW), "cross").collateral
     assert round(coin.value, 6) == D("18000")  # (0.2 + 0.1) x 60000
+    assert coin.per_coin == 0  # one more counts for nothing
+
+
+@pytest.mark.parametrize("mode", ["REGULAR_MARGIN", "PORTFOLIO_MARGIN"])
+def test_coins_and_stablecoins_together_are_what_backs_the_account(mode: str) -> None:
+    told = payloads(account(mode))
+    pool = pool_named(VENUE.parse(told, MARKETS, NOW), MODES[mode])
+    assert {coin.asset for coin in pool.stables} >= {"USDT"}
+    assert gap(sum((coin.value for coin in (*pool.collateral, *pool.stables)), D(0)), pool.equity or D(0)) < D("0.001")
+    told["wallet"]["result"]["list"][0]["coin"] = [
+        row | {"usdValue": ""} if row["coin"] == "USDT" else row for row in told["wallet"]["result"]["list"][0]["coin"]
+    ]
+    assert pool_named(VENUE.parse(told, MARKETS, NOW), MODES[mode]).stables == ()
 
 
 def test_a_coin_that_is_switched_off_backs_nothing() -> None:

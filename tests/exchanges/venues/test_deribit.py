@@ -114,6 +114,7 @@ def test_a_cross_account_is_kept_in_dollars_with_its_coins_as_collateral() -> No
     assert (put.option.strike, put.option.underlying_price) == (D(50000), D(60000))
     assert put.option.expires_at == datetime(2027, 12, 31, 8, tzinfo=UTC)
     assert [(entry.asset, round(entry.value)) for entry in pool.collateral] == [("BTC", 60000)]  # without the option
+    assert [round(entry.per_coin or 0) for entry in pool.collateral] == [60000]
 
 
 def test_the_dollar_rate_of_a_coin_without_positions_follows_from_the_totals() -> None:

@@ -183,6 +183,7 @@ def test_a_portfolio_account_shows_its_coins_as_collateral() -> None:
     pool = snapshot.pools[0]
     assert pool.margin_mode is MarginMode.PORTFOLIO
     assert {entry.asset: entry.value for entry in pool.collateral} == {"BTC": D(5700), "HYPE": D(3800)}
+    assert [entry.per_coin for entry in pool.collateral if entry.asset == "BTC"] == [D(60000) * D("0.95")]
     assert any("not verified" in warning for warning in snapshot.warnings)
 
 

@@ -138,6 +138,9 @@ def test_one_pool_in_dollars_shows_its_coins_as_collateral(level: Any) -> None:
     assert [position.notional for position in pool.positions] == [D(60000), D(30000)]
     assert not any(position.coin_settled for position in pool.positions)
     assert [(entry.asset, entry.value) for entry in pool.collateral] == [("BTC", D("0.2") * 60000 * D("0.98"))]
+    assert gap(sum((entry.value for entry in (*pool.collateral, *pool.stables)), D(0)), pool.equity or D(0)) < D(
+        "0.001"
+    )
     assert pool.margin_mode is (MarginMode.PORTFOLIO if level == "4" else MarginMode.CROSS)
 
 
