@@ -345,7 +345,7 @@ def test_steps_of_a_haircut() -> None:
 
 
 @pytest.mark.parametrize("mode", ["REGULAR_MARGIN", "PORTFOLIO_MARGIN"])
-def test_coins_and_stablecoins_together_are_what_backs_the_account(mode: str) -> None:
+def test_coins_and_stablecoins_together_are_what_backs_the_account(mode: Mode) -> None:
     told = payloads(account(mode))
     pool = pool_named(VENUE.parse(told, MARKETS, NOW), MODES[mode])
     assert {coin.asset for coin in pool.stables} >= {"USDT"}
