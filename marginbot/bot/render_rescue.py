@@ -86,9 +86,8 @@ def _ways(found: PoolSheet, sheet: Sheet) -> list[str]:
     if isolated:
         lines.append("<i>Closing a part gives its part of the margin back: only a lower tier helps the ratio.</i>")
     lines += _moving(found, sheet.transfers)
-    lines += ["", f"<i>Each way alone suffices, worked out anew on this reading. Fees of {CLOSING_FEE:.2%} are in it."]
-    lines[-1] += "</i>"
-    return lines
+    fees = f"Fees of {CLOSING_FEE:.2%} are in it; round up to the exchange's step."
+    return [*lines, "", f"<i>Each way alone suffices, worked out anew on this reading. {fees}</i>"]
 
 
 def _deposits(deposits: Sequence[Deposit], currency: str) -> list[str]:

@@ -139,12 +139,8 @@ def _equity_after(pool: Pool, shares: Mapping[int, Decimal], fee: Decimal) -> De
 def _part_of(position: Position, left: Decimal) -> Position:
     """What is left of a position; nothing of it: no contracts."""
     notional = (position.notional or _ZERO) * left
-    scaled = replace(position, contracts=position.contracts * left, notional=notional)
-    if position.maintenance_margin is None:
-        return scaled
-    own = modelled(position)
-    factor = modelled(scaled) / own if position.tiers and own else left
-    return replace(scaled, maintenance_margin=position.maintenance_margin * factor)
+    margin = None if position.maintenance_margin is None else position.maintenance_margin * left
+    return replace(position, contracts=position.contracts * left, notional=notional, maintenance_margin=margin)
 
 
 def modelled(position: Position) -> Decimal:

@@ -196,6 +196,12 @@ def test_a_deficit_can_be_filled_or_closed_away() -> None:
     assert [close.share for close in found.closes] == [1]
 
 
+def test_whoever_has_to_close_nearly_all_closes_all() -> None:
+    """The fee takes most of the equity: only 0.4 % could stay open."""
+    [close] = sheet(pool(position(), equity="100"), ratio=0.05).closes
+    assert close.share == 1
+
+
 def test_a_sold_option_outside_the_equity_costs_its_price_to_close() -> None:
     expiry = T0.replace(year=2027)
     option = Option(is_call=True, strike=D(50_000), expires_at=expiry, underlying_price=D(50_000), mark_usd=D(5_000))
