@@ -31,6 +31,7 @@ from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.cycle import Cycle, CycleSettings
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.escalation import Escalation
+from marginbot.flow.history import HistoryKeeper
 from marginbot.flow.meter import Meter, MeteredMessenger, Unmetered
 from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
@@ -54,6 +55,7 @@ KEY_CHECK_SECONDS = 60.0  # one key at a time; each of them once a day
 TERMS_SECONDS = 60.0  # one venue at a time; each of them once a day
 ESCALATE_SECONDS = 2.0
 REMIND_SECONDS = 3600.0
+HISTORY_SECONDS = 1.0
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -179,6 +181,9 @@ class Bot:
         self._tier_watch = TierWatch(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot)
         self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
+        self._keeper = HistoryKeeper(
+            store=store, clock=utc_now, retention=settings.retention, patience=settings.blind_after
+        )
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
         self._beat_at: datetime | None = None
@@ -213,6 +218,7 @@ class Bot:
         self._scheduler.every(min(ESCALATE_SECONDS, self._settings.poll_interval), "escalation", self._escalate)
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         self._scheduler.every(tick, "audit", self._audit)
+        self._scheduler.every(HISTORY_SECONDS, "history", self._keeper.turn)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._tier_watch.prime()

@@ -29,6 +29,7 @@ EXAMPLES = {
     "access": "admins, invite or open",
     "poll_interval": "30",
     "stale_after": "180",
+    "retention_days": "365",
     "exchange_urls": '{"bybit": "https://api.bybit.example"}',
     "http_listen": "127.0.0.1:8080, or empty to turn it off",
     "heartbeat_url": "https://hc.example/ping/…",
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     access: AccessMode = AccessMode.INVITE
     poll_interval: float = Field(default=30.0, ge=0.05, le=3600)
     stale_after: float = Field(default=180.0, ge=0.1, le=86400)
+    retention_days: int = Field(default=365, ge=7, le=3650)
     exchange_urls: dict[str, str] = Field(default_factory=dict)
     http_listen: str = "127.0.0.1:8080"
     heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
@@ -130,6 +132,11 @@ class Settings(BaseSettings):
     def blind_after(self) -> timedelta:
         """How long without a good reading before the owner is told."""
         return timedelta(seconds=self.stale_after)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long history and closed messages are kept."""
+        return timedelta(days=self.retention_days)
 
     def require_token(self) -> str:
         """The bot token, or a `ConfigError` that says where to get one."""

@@ -206,6 +206,64 @@ AUDIT = (
     "CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at)",
 )
 
+HISTORY = (
+    # A series is a pool of an account. AUTOINCREMENT: the number of one that is gone never returns.
+    """CREATE TABLE history_series (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    pool TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    UNIQUE (account_id, pool)
+) STRICT""",
+    """CREATE TABLE history_symbols (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT""",
+    # Clustered by pool and time, in small integers: `_short` is five significant digits, mantissa * 64 + exponent + 32.
+    """CREATE TABLE history_readings (
+    series_id INTEGER NOT NULL REFERENCES history_series (id) ON DELETE CASCADE,
+    at_ms INTEGER NOT NULL,
+    grade INTEGER,
+    margin_ratio_ppm INTEGER,
+    cushion_hundredths INTEGER,
+    room_ppm INTEGER,
+    equity_short INTEGER,
+    symbol_id INTEGER,
+    mark_short INTEGER,
+    liquidation_short INTEGER,
+    PRIMARY KEY (series_id, at_ms)
+) STRICT, WITHOUT ROWID""",
+    # Old readings, folded: the worst and the best of a span, never an average.
+    """CREATE TABLE history_spans (
+    series_id INTEGER NOT NULL REFERENCES history_series (id) ON DELETE CASCADE,
+    size_s INTEGER NOT NULL CHECK (size_s > 0),
+    at_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    grade INTEGER,
+    margin_ratio_low_ppm INTEGER,
+    margin_ratio_high_ppm INTEGER,
+    cushion_low_hundredths INTEGER,
+    cushion_high_hundredths INTEGER,
+    room_ppm INTEGER,
+    equity_low_short INTEGER,
+    equity_short INTEGER,
+    symbol_id INTEGER,
+    mark_low_short INTEGER,
+    mark_high_short INTEGER,
+    liquidation_short INTEGER,
+    unseen_s INTEGER NOT NULL,
+    PRIMARY KEY (series_id, size_s, at_ms)
+) STRICT, WITHOUT ROWID""",
+    # What was kept before had no currency and no prices.
+    "INSERT INTO history_series (account_id, pool, currency) SELECT DISTINCT account_id, pool, '' FROM readings",
+    "INSERT INTO history_readings (series_id, at_ms, grade, margin_ratio_ppm, cushion_hundredths) "
+    "SELECT s.id, r.taken_at_ms, r.grade, CAST(round(min(CAST(r.margin_ratio AS REAL), 1e9) * 1000000) AS INTEGER), "
+    "CAST(round(min(r.cushion, 1e9) * 100) AS INTEGER) "
+    "FROM readings r JOIN history_series s ON s.account_id = r.account_id AND s.pool = r.pool",
+    "DROP TABLE readings",
+    "CREATE INDEX notices_created ON notices (created_at)",
+)
+
 
 TERMS = (
     # Public facts of a venue, as a document: nothing of an account is in it.
@@ -279,4 +337,11 @@ def m007_terms(db: Database) -> None:
 def m008_snapshots(db: Database) -> None:
     """The last reading of each account in full."""
     for statement in SNAPSHOTS:
+        db.execute(statement)
+
+
+@migrations()
+def m009_history(db: Database) -> None:
+    """A history that a year of fits in: by pool and time, in small numbers, folded as it ages."""
+    for statement in HISTORY:
         db.execute(statement)

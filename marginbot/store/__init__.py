@@ -2,13 +2,11 @@
 
 from marginbot.store.backup import backup, restore
 from marginbot.store.database import StoreFailed, instance_lock, open_database
-from marginbot.store.readings import PoolReading
 from marginbot.store.schema import migrate, pending
 from marginbot.store.sqlite_store import SqliteStore, open_store
 from marginbot.store.vault import Vault, new_master_key, parse_master_key, rotate
 
 __all__ = [
-    "PoolReading",
     "SqliteStore",
     "StoreFailed",
     "Vault",

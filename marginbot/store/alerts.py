@@ -17,16 +17,16 @@ from marginbot.flow.cycle import ACCOUNT
 from marginbot.flow.ports import Account, CycleRecord, Standing
 from marginbot.store.codec import FACTS, MUTE, REPORT, STATE, text_of
 from marginbot.store.database import StoreFailed
+from marginbot.store.history import History
 from marginbot.store.people import is_closed
-from marginbot.store.readings import write_readings
 from marginbot.store.record import note_acknowledgement
-from marginbot.store.rows import Row, Rows
+from marginbot.store.rows import Row
 from marginbot.store.snapshots import write_last_reading
 
 log = logging.getLogger(__name__)
 
 
-class Alerts(Rows):
+class Alerts(History):
     """Alert states, latest reports, and `record`."""
 
     def states(self, account_id: int) -> Mapping[str, AlertState]:
@@ -35,8 +35,9 @@ class Alerts(Rows):
         return {row["subject"]: _state(account_id, row) for row in rows}
 
     def record(self, record: CycleRecord) -> None:
-        """Reading, alert states, notices and next due time, in one transaction; `NoSuchAccount` if it was removed.
+        """Report, alert states, notices and next due time, in one transaction; `NoSuchAccount` if it was removed.
 
+        The reading's place in the history is gathered for later, see `History`.
         A mute set by a person since `states` was read is kept, see `kept_mute`.
         A notice that exists already (same key) is not written twice.
         """
@@ -46,11 +47,12 @@ class Alerts(Rows):
                 _write_state(conn, record, subject, state)
             if record.report is not None:
                 _write_report(conn, record.account_id, record.report)
-                write_readings(conn, record.account_id, record.report)
             if record.reading is not None:
                 write_last_reading(conn, record.account_id, record.reading)
             for notice in record.notices:
                 write_notice(conn, notice, record.at)
+        if record.report is not None:
+            self.gather(record.account_id, record.report)
 
     def set_mute(self, account_id: int, subject: str, mute: Mute | None) -> None:
         """Quiet a subject, or lift its quiet. Mutes come from here alone: `record` only keeps or ends them."""

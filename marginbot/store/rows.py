@@ -31,6 +31,11 @@ class Rows:
         with translated(), transaction(self._db.conn) as conn:
             yield conn
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with translated():
+            yield self._db.conn
+
     def _all(self, sql: str, *values: object) -> list[Row]:
         with translated():
             return list(self._db.query(sql, values))

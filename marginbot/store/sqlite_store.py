@@ -14,7 +14,6 @@ from marginbot.store.outbox import Outbox
 from marginbot.store.passports import Passports
 from marginbot.store.people import People
 from marginbot.store.personal import Personal
-from marginbot.store.readings import Readings
 from marginbot.store.record import Record
 from marginbot.store.schema import migrate
 from marginbot.store.snapshots import Snapshots
@@ -29,7 +28,6 @@ class SqliteStore(
     Alerts,
     Outbox,
     Passports,
-    Readings,
     Record,
     EscalationRows,
     DrillRows,

@@ -70,16 +70,6 @@ CREATE TABLE latest_reports (
     report TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE readings (
-    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    taken_at_ms INTEGER NOT NULL,
-    pool TEXT NOT NULL,
-    margin_ratio TEXT,
-    cushion REAL,
-    grade INTEGER,
-    PRIMARY KEY (account_id, taken_at_ms, pool)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE notices (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
@@ -205,4 +195,54 @@ CREATE TABLE latest_snapshots (
     taken_at TEXT NOT NULL,
     reading TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE history_series (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    pool TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    UNIQUE (account_id, pool)
+) STRICT;
+
+CREATE TABLE history_symbols (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE history_readings (
+    series_id INTEGER NOT NULL REFERENCES history_series (id) ON DELETE CASCADE,
+    at_ms INTEGER NOT NULL,
+    grade INTEGER,
+    margin_ratio_ppm INTEGER,
+    cushion_hundredths INTEGER,
+    room_ppm INTEGER,
+    equity_short INTEGER,
+    symbol_id INTEGER,
+    mark_short INTEGER,
+    liquidation_short INTEGER,
+    PRIMARY KEY (series_id, at_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE history_spans (
+    series_id INTEGER NOT NULL REFERENCES history_series (id) ON DELETE CASCADE,
+    size_s INTEGER NOT NULL CHECK (size_s > 0),
+    at_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    grade INTEGER,
+    margin_ratio_low_ppm INTEGER,
+    margin_ratio_high_ppm INTEGER,
+    cushion_low_hundredths INTEGER,
+    cushion_high_hundredths INTEGER,
+    room_ppm INTEGER,
+    equity_low_short INTEGER,
+    equity_short INTEGER,
+    symbol_id INTEGER,
+    mark_low_short INTEGER,
+    mark_high_short INTEGER,
+    liquidation_short INTEGER,
+    unseen_s INTEGER NOT NULL,
+    PRIMARY KEY (series_id, size_s, at_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notices_created ON notices (created_at);
 

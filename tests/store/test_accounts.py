@@ -84,8 +84,10 @@ def test_removing_takes_everything_of_the_account_and_nothing_else(store: Sqlite
     for account in (first, second):
         store.share(GROUP, account.id, amounts=False, now=NOW)
         store.record(cycle_record(account))
+    store.write_history(100)
     store.remove_account(ALICE.user_id, "MAIN")
-    for table in ("secrets", "shares", "alert_states", "latest_reports", "latest_snapshots", "readings", "notices"):
+    tables = ("secrets", "shares", "alert_states", "latest_reports", "latest_snapshots", "history_series", "notices")
+    for table in tables:
         owners = {owner for (owner,) in store._db.conn.execute(f"SELECT account_id FROM {table}")}
         assert owners == {second.id}, table
     assert [n.account_id for n in store.pending_notices()] == [second.id]

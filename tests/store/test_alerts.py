@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,11 @@ from tests.store.builders import (
     last_reading,
     mute,
     notice,
-    pool_report,
     rows,
     state,
 )
 
-TABLES = ("alert_states", "latest_reports", "latest_snapshots", "readings", "notices")
+TABLES = ("alert_states", "latest_reports", "latest_snapshots", "notices")
 
 
 def test_a_record_can_be_read_back(store: SqliteStore) -> None:
@@ -84,41 +82,6 @@ def test_the_same_notice_is_written_once(store: SqliteStore, caplog: pytest.LogC
     more = [notice(account, number=2), notice(account, episode=2), notice(account, subject="")]
     store.record(cycle_record(account, notices=more))
     assert len(store.pending_notices()) == 4
-
-
-def test_history_keeps_every_digit(store: SqliteStore) -> None:
-    account = add(store)
-    pools = (
-        pool_report(margin_ratio=Decimal("1.10")),
-        pool_report(name="isolated:X", margin_ratio=None, cushion=None, grade=None),
-    )
-    store.record(cycle_record(account, report=account_report(pools)))
-    first, second = store.readings(account.id, NOW - MINUTE)
-    assert (str(first.margin_ratio), first.cushion, first.grade) == ("1.10", 1.9, Grade.CRITICAL)
-    assert (second.margin_ratio, second.cushion, second.grade) == (None, None, None)
-    assert NOW - first.taken_at < timedelta(milliseconds=1)
-    assert store.readings(account.id, NOW + MINUTE) == []
-
-
-def test_a_reading_repeated_within_a_millisecond_replaces_itself(store: SqliteStore) -> None:
-    account = add(store)
-    store.record(cycle_record(account))
-    store.record(cycle_record(account, report=account_report((pool_report(grade=Grade.OK),))))
-    assert [r.grade for r in store.readings(account.id, NOW - MINUTE)] == [Grade.OK]
-
-
-def test_pruning_takes_the_old_and_leaves_what_is_pending(store: SqliteStore) -> None:
-    account = add(store)
-    for minutes in (0, 10):
-        at = NOW + minutes * MINUTE
-        notices = [notice(account, number=minutes), notice(account, number=minutes, subject="")]
-        store.record(cycle_record(account, at=at, report=account_report(taken_at=at), notices=notices))
-    store._db.execute("UPDATE notices SET status = 'sent', accepted_at = created_at WHERE subject = ''")
-    cut = NOW + 5 * MINUTE
-    assert store.prune(readings_before=cut, notices_before=cut) == 2
-    assert [r.taken_at > cut for r in store.readings(account.id, NOW - MINUTE)] == [True]
-    assert store._db.table("notices").count == 3
-    assert len(store.pending_notices()) == 2
 
 
 def test_a_report_of_another_time_is_unknown_not_wrong(store: SqliteStore) -> None:
@@ -201,7 +164,7 @@ def test_a_failing_statement_leaves_nothing_of_the_record(store: SqliteStore, ta
     )
     with pytest.raises(StoreFailed, match="dies here"):
         store.record(cycle_record(account))
-    assert [store._db.table(name).count for name in TABLES] == [0, 0, 0, 0, 0]
+    assert [store._db.table(name).count for name in TABLES] == [0, 0, 0, 0]
     assert store.account(account.user_id, "main").next_due_at is None
     store._db.execute("DROP TRIGGER dies")
     store.record(cycle_record(account))
@@ -221,9 +184,9 @@ def test_failure_02_killed_anywhere_in_a_record_it_is_there_whole_or_not_at_all(
     deaths = 0
     while dies_at(deaths + 1, work):
         deaths += 1
-        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0, 0]
+        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0]
     assert deaths >= 10
-    assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1, 1]
+    assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1]
 
 
 def test_an_account_s_mute_does_not_outlive_its_blindness_even_if_set_meanwhile(store: SqliteStore) -> None:

@@ -86,9 +86,11 @@ def test_forgetting_a_person_leaves_nothing_of_them(store: SqliteStore) -> None:
     account = add(store, person=BOB)
     store.share(GROUP, account.id, amounts=True, now=NOW)
     store.record(cycle_record(account))
+    store.write_history(100)
     kept = add(store)
     store.forget_person(BOB.user_id)
-    for table in ("invites", "shares", "alert_states", "latest_reports", "latest_snapshots", "readings", "notices"):
+    tables = ("invites", "shares", "alert_states", "latest_reports", "latest_snapshots", "history_series", "notices")
+    for table in tables:
         assert store._db.table(table).count == 0, table
     assert [a.id for a in store.all_accounts()] == [kept.id]
 
