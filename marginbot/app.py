@@ -159,6 +159,7 @@ class Bot:
             on_change=lambda _: self._read(),
             health=self._health_text,
             stale_after=settings.blind_after,
+            pause=settings.pause,
             channels=self._channels,
         )
         self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services)
@@ -181,9 +182,7 @@ class Bot:
         self._tier_watch = TierWatch(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot)
         self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
-        self._keeper = HistoryKeeper(
-            store=store, clock=utc_now, retention=settings.retention, patience=settings.blind_after
-        )
+        self._keeper = HistoryKeeper(store=store, clock=utc_now, retention=settings.retention, patience=settings.pause)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
         self._beat_at: datetime | None = None

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.stale_after)
 
     @property
+    def pause(self) -> timedelta:
+        """The pause between two readings beyond which a chart has a gap."""
+        return max(self.blind_after, 3 * self.poll_every)
+
+    @property
     def retention(self) -> timedelta:
         """How long history and closed messages are kept."""
         return timedelta(days=self.retention_days)

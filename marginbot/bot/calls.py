@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from marginbot.bot.budget import Budget
+from marginbot.bot.charts import Easel
 from marginbot.bot.confirmations import Confirmations
 from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
@@ -34,7 +35,9 @@ class Services:
     on_change: Callable[[Account], None]  # an account was stored or resumed: read it at once
     health: Callable[[], str]  # the bot's own state in plain words, for operators
     stale_after: timedelta = timedelta(seconds=180)  # an older reading does not count as knowledge
+    pause: timedelta = timedelta(seconds=180)  # between readings; a longer one is a gap in a chart
     channels: ChannelDesk | None = None  # further ways to ring; None: there are none here
+    easel: Easel = field(default_factory=Easel)
     dialogues: Dialogues = field(default_factory=Dialogues)
     questions: Questions = field(default_factory=Questions)
     confirmations: Confirmations = field(default_factory=Confirmations)
@@ -65,6 +68,7 @@ class Reply:
 
     html: str  # empty: nothing is said
     buttons: Rows = ()
+    picture: bytes | None = field(default=None, repr=False)  # PNG; `html` is its caption
     then: Callable[[], Awaitable[Reply]] | None = None
 
 

@@ -10,6 +10,8 @@ from marginbot.bot.commands.accounts import accounts, remove, rename
 from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
 from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
 from marginbot.bot.commands.channels import channels, drill
+from marginbot.bot.commands.chart import USAGE as CHART_USAGE
+from marginbot.bot.commands.chart import chart
 from marginbot.bot.commands.data import forget, users
 from marginbot.bot.commands.history import history
 from marginbot.bot.commands.look import positions, status
@@ -120,6 +122,13 @@ COMMANDS: tuple[Command, ...] = (
         help="the last alerts: read, sent, accepted, acknowledged, ended",
         where=PRIVATE,
         handler=history,
+    ),
+    Command(
+        name="chart",
+        usage=CHART_USAGE,
+        help="ratio and cushion over time, as a picture: 6h, 7d, 1y; add light or dark",
+        where=ANYWHERE,
+        handler=chart,
     ),
     Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),
     Command(name="remove", usage="LABEL", help="stop watching, delete the key", where=PRIVATE, handler=remove),

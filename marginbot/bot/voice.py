@@ -14,7 +14,7 @@ from telegram.error import BadRequest, TelegramError
 
 from marginbot.bot.calls import Reply, Rows
 from marginbot.bot.figures import text
-from marginbot.bot.render import pages
+from marginbot.bot.render import CAPTION_LIMIT, LIMIT, pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
 from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain
 from marginbot.flow.ports import Account, Store
@@ -104,11 +104,12 @@ class Voice:
         await ended(*self._aside)
 
     async def _speak(self, place: Place, reply: Reply) -> None:
-        found = pages(reply.html)
+        found = pages(reply.html, CAPTION_LIMIT if reply.picture else LIMIT)
         chat_id = place.chat_id
         for number, page in enumerate(found, start=1):
             buttons = reply.buttons if number == len(found) else ()
-            letter = Letter(chat_id=chat_id, thread_id=place.thread_id, html=page, buttons=buttons)
+            picture = reply.picture if number == 1 else None
+            letter = Letter(chat_id=chat_id, thread_id=place.thread_id, html=page, buttons=buttons, picture=picture)
             chat_id = await self._deliver(letter)
 
     async def _deliver(self, letter: Letter) -> int:

@@ -7,10 +7,18 @@ taken for trouble on the line.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from telegram import Bot, CopyTextButton, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import (
+    Bot,
+    CopyTextButton,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputFile,
+    LinkPreviewOptions,
+    Message,
+)
 from telegram.constants import ParseMode
 from telegram.error import (
     BadRequest,
@@ -65,6 +73,7 @@ class Letter:
     short: str = ""
     buttons: Rows = ()
     silent: bool = False
+    picture: bytes | None = field(default=None, repr=False)  # PNG; `html` is its caption
 
 
 def outcome_of(error: TelegramError) -> Outcome | Refused:
@@ -117,34 +126,57 @@ async def post_whole(bot: Bot, letter: Letter) -> Outcome:
     return result
 
 
-Form = tuple[str, ParseMode | None, InlineKeyboardMarkup | None]
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to say it."""
+
+    text: str
+    mode: ParseMode | None
+    markup: InlineKeyboardMarkup | None
+    picture: bytes | None = field(default=None, repr=False)
 
 
 def _forms(letter: Letter) -> list[Form]:
     markup = keyboard(letter.buttons)
     plain = to_plain(letter.html)
     return [
-        (letter.html, ParseMode.HTML, markup),
-        (plain[: LIMIT // 2], None, markup),
-        (letter.short or plain[:400], None, None),
+        Form(letter.html, ParseMode.HTML, markup, letter.picture),
+        Form(plain[: LIMIT // 2], None, markup),
+        Form(letter.short or plain[:400], None, None),
     ]
 
 
 async def _attempt(bot: Bot, letter: Letter, form: Form) -> Outcome | Refused:
-    text, mode, markup = form
     try:
-        message = await bot.send_message(
-            letter.chat_id,
-            text,
-            message_thread_id=letter.thread_id,
-            parse_mode=mode,
-            reply_markup=markup,
-            disable_notification=letter.silent,
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-        )
+        message = await (_send_picture(bot, letter, form) if form.picture else _send_text(bot, letter, form))
     except TelegramError as error:
         return outcome_of(error)
     return Sent(message.message_id)
+
+
+async def _send_text(bot: Bot, letter: Letter, form: Form) -> Message:
+    return await bot.send_message(
+        letter.chat_id,
+        form.text,
+        message_thread_id=letter.thread_id,
+        parse_mode=form.mode,
+        reply_markup=form.markup,
+        disable_notification=letter.silent,
+        link_preview_options=LinkPreviewOptions(is_disabled=True),
+    )
+
+
+async def _send_picture(bot: Bot, letter: Letter, form: Form) -> Message:
+    assert form.picture is not None
+    return await bot.send_photo(
+        letter.chat_id,
+        InputFile(form.picture, filename="chart.png"),
+        caption=form.text,
+        message_thread_id=letter.thread_id,
+        parse_mode=form.mode,
+        reply_markup=form.markup,
+        disable_notification=letter.silent,
+    )
 
 
 def keyboard(rows: Rows) -> InlineKeyboardMarkup | None:

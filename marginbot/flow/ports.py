@@ -6,7 +6,7 @@ each is one transaction. Identifiers of people and chats are Telegram's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Ladders
+from marginbot.domain.history import Series
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import DropReason, Line, NewNotice, Notice, Outcome
 from marginbot.domain.passport import KeyCheck, Passport
@@ -311,6 +312,15 @@ class Store(Protocol):
     def notice(self, notice_id: int) -> Notice | None: ...
     def move_chat(self, old: int, new: int) -> Sequence[int]:
         """A group became a supergroup: rewrite its id everywhere in one transaction; ids of the accounts it sees."""
+
+    # history
+    def pools(self, account_id: int) -> Sequence[str]:
+        """The pools of an account that there is a history of, those that are gone too."""
+
+    def history(
+        self, account_id: int, since: datetime, until: datetime, pools: Collection[str] | None = None
+    ) -> Sequence[Series]:
+        """What is kept of an account's pools (or some) in a time; pools without any are left out."""
 
     # record
     def tellings(self, account_ids: Sequence[int], limit: int) -> Sequence[Telling]:

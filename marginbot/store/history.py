@@ -7,7 +7,7 @@ every reading, see `alerts`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -108,12 +108,21 @@ class History(Rows):
                 self._unwritten_count -= len(self._unwritten.pop(key))
         return count
 
-    def history(self, account_id: int, since: datetime, until: datetime) -> Sequence[Series]:
-        """What is kept of an account's pools in a time, folded parts first; pools without any are left out."""
+    def pools(self, account_id: int) -> Sequence[str]:
+        """The pools of an account that there is a history of, those that are gone too."""
+        self.write_history(_ENDLESS, account_id)
+        return [row["pool"] for row in self._all("SELECT pool FROM history_series WHERE account_id = ?", account_id)]
+
+    def history(
+        self, account_id: int, since: datetime, until: datetime, pools: Collection[str] | None = None
+    ) -> Sequence[Series]:
+        """What is kept of an account's pools (or some) in a time, folded parts first; those without any left out."""
         self.write_history(_ENDLESS, account_id)
         found = []
-        ends = milliseconds_of(since), milliseconds_of(until)
+        ends = milliseconds_of(since), milliseconds_of(until) + 1
         for series in self._all("SELECT id, pool, currency FROM history_series WHERE account_id = ?", account_id):
+            if pools is not None and series["pool"] not in pools:
+                continue
             spans = [
                 row
                 for size in reversed(SIZES)
