@@ -37,6 +37,7 @@ from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
+from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status, is_blind, oldest_by_venue
 from marginbot.flow.tasks import ended
 from marginbot.flow.tier_watch import TierWatch
@@ -56,6 +57,7 @@ TERMS_SECONDS = 60.0  # one venue at a time; each of them once a day
 ESCALATE_SECONDS = 2.0
 REMIND_SECONDS = 3600.0
 HISTORY_SECONDS = 1.0
+REPORT_SECONDS = 20.0
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -149,7 +151,9 @@ class Bot:
         desk = build_desk(store, reader, access)
         self._ringer = Channels()
         self._channels = ChannelDesk(store, self._ringer)
+        self._reports = Reports(store=store, status=desk.status, pause=settings.pause)
         services = Services(
+            reports=self._reports,
             registration=desk.registration,
             status=desk.status,
             preferences=desk.preferences,
@@ -218,6 +222,7 @@ class Bot:
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         self._scheduler.every(tick, "audit", self._audit)
         self._scheduler.every(HISTORY_SECONDS, "history", self._keeper.turn)
+        self._scheduler.every(min(REPORT_SECONDS, self._settings.poll_interval), "reports", self._report)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._tier_watch.prime()
@@ -236,6 +241,12 @@ class Bot:
 
     async def _remind(self) -> None:
         await self._channels.remind(self._teller, utc_now())
+
+    async def _report(self) -> None:
+        """Reports speak of what was read, so a restarted bot reads first."""
+        if self._is_reconciled():
+            await self._reports.send_due(self._teller, utc_now())
+            await self._reports.send_stories(self._teller, utc_now())
 
     def _is_reconciled(self) -> bool:
         cycle_done = self._watch.cycle.completed_at is not None

@@ -264,6 +264,15 @@ HISTORY = (
     "CREATE INDEX notices_created ON notices (created_at)",
 )
 
+REPORTS = (
+    # `minute_of_day` NULL: none is wanted; the row stays, so that a day never has two.
+    """CREATE TABLE report_times (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    minute_of_day INTEGER CHECK (minute_of_day BETWEEN 0 AND 1439),
+    sent_on TEXT
+) STRICT""",
+)
+
 
 TERMS = (
     # Public facts of a venue, as a document: nothing of an account is in it.
@@ -344,4 +353,11 @@ def m008_snapshots(db: Database) -> None:
 def m009_history(db: Database) -> None:
     """A history that a year of fits in: by pool and time, in small numbers, folded as it ages."""
     for statement in HISTORY:
+        db.execute(statement)
+
+
+@migrations()
+def m008_reports(db: Database) -> None:
+    """Daily reports: when each person wants theirs, and the last day that had it."""
+    for statement in REPORTS:
         db.execute(statement)

@@ -18,6 +18,7 @@ from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.ports import Account, Person, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
+from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status
 from marginbot.flow.whatif import WhatIf
 
@@ -29,6 +30,7 @@ class Services:
     registration: Registration
     status: Status
     preferences: Preferences
+    reports: Reports
     access: Access
     store: Store
     clock: Callable[[], datetime]

@@ -17,6 +17,8 @@ from marginbot.bot.commands.history import history
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
+from marginbot.bot.commands.report import USAGE as REPORT_USAGE
+from marginbot.bot.commands.report import report
 from marginbot.bot.commands.share import share, unshare
 from marginbot.bot.commands.start import WHAT_I_AM, cancel, start
 from marginbot.bot.commands.thresholds import thresholds
@@ -129,6 +131,13 @@ COMMANDS: tuple[Command, ...] = (
         help="ratio and cushion over time, as a picture: 6h, 7d, 1y; add light or dark",
         where=ANYWHERE,
         handler=chart,
+    ),
+    Command(
+        name="report",
+        usage=REPORT_USAGE,
+        help="the last 24 hours of your accounts, now or every day at a time (UTC)",
+        where=PRIVATE,
+        handler=report,
     ),
     Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),
     Command(name="remove", usage="LABEL", help="stop watching, delete the key", where=PRIVATE, handler=remove),

@@ -1,12 +1,18 @@
-"""Words about channels to their owners, in their private chat."""
+"""Words to people in their private chat that are no alerts: about their channels, and reports."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from telegram import Bot
 
-from marginbot.bot import render_channels
+from marginbot.bot import render_channels, render_reports
+from marginbot.bot.render import pages
 from marginbot.bot.wire import Letter, post
+from marginbot.domain.digest import AccountDay, NearMiss
 from marginbot.domain.escalation import Channel
+from marginbot.domain.notices import Outcome, Sent
 
 
 class TelegramTeller:
@@ -24,3 +30,16 @@ class TelegramTeller:
         """Without a sound."""
         html = render_channels.NEVER_PROVEN if has_channels else render_channels.NO_SECOND_WAY
         await post(self._bot, Letter(chat_id=user_id, html=html, silent=True))
+
+    async def daily(self, user_id: int, days: Sequence[AccountDay], now: datetime) -> Outcome:
+        """A report, without a sound; what comes of its first page."""
+        first, *rest = pages(render_reports.daily(days, now))
+        outcome = await post(self._bot, Letter(chat_id=user_id, html=first, silent=True))
+        if isinstance(outcome, Sent):
+            for page in rest:
+                await post(self._bot, Letter(chat_id=user_id, html=page, silent=True))
+        return outcome
+
+    async def near_miss(self, user_id: int, story: NearMiss, now: datetime) -> Outcome:
+        """What nearly happened, without a sound."""
+        return await post(self._bot, Letter(chat_id=user_id, html=render_reports.near_miss(story, now), silent=True))

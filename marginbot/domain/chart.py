@@ -131,17 +131,15 @@ def _values(points: Sequence[Point], name: str) -> list[float]:
 def gaps(points: Sequence[Point], frame: Frame, watched_since: datetime) -> list[Gap]:
     """When nothing was seen for longer than patience, or something could not be judged."""
     found: list[Gap] = []
-    # A column is not a pause: points may be as far apart as one of them stands for.
-    patience = max(frame.patience, 2 * frame.column)
     last = max(frame.since, watched_since)
     for point in points:
-        if point.at - last > patience:
+        if point.at - last > frame.patience:
             found.append(Gap(last, point.at))
         if point.grade is None or point.unseen > frame.patience:
             end = max(point.until, point.at + frame.column)
             found.append(Gap(point.at, end, partly=point.grade is None))
         last = max(last, point.until)
-    if frame.until - last > patience:
+    if frame.until - last > frame.patience:
         found.append(Gap(last, frame.until))
     return _joined(found)
 

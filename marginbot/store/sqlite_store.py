@@ -15,6 +15,7 @@ from marginbot.store.passports import Passports
 from marginbot.store.people import People
 from marginbot.store.personal import Personal
 from marginbot.store.record import Record
+from marginbot.store.reports import ReportRows
 from marginbot.store.schema import migrate
 from marginbot.store.snapshots import Snapshots
 from marginbot.store.tiers import TierRows
@@ -34,6 +35,7 @@ class SqliteStore(
     ChannelRows,
     TierRows,
     Snapshots,
+    ReportRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

@@ -14,6 +14,7 @@ from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.ports import Account, Credential, Person
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
+from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status
 from marginbot.store.sqlite_store import SqliteStore, open_store
 from tests.bot.builders import ALICE, BOB, OPERATOR
@@ -70,6 +71,7 @@ def desk(store: SqliteStore) -> Desk:
         registration=Registration(reader, store, access),
         status=Status(store),
         preferences=Preferences(store),
+        reports=Reports(store=store, status=Status(store), pause=timedelta(minutes=3)),
         access=access,
         store=store,
         clock=clock,

@@ -65,7 +65,7 @@ def test_no_line_ever_crosses_a_long_pause(steps: list[int]) -> None:
         if before.low is not None and after.low is not None:
             real = [s for s in seconds if before.at <= T0 + s * SECOND <= after.at]
             pauses = [b - a for a, b in pairwise(real)]
-            assert all(p <= 180 + 60 for p in pauses)
+            assert all(p <= 180 for p in pauses)
 
 
 def test_equity_that_is_gone_stands_above_every_ratio() -> None:

@@ -246,3 +246,9 @@ CREATE TABLE history_spans (
 
 CREATE INDEX notices_created ON notices (created_at);
 
+CREATE TABLE report_times (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    minute_of_day INTEGER CHECK (minute_of_day BETWEEN 0 AND 1439),
+    sent_on TEXT
+) STRICT;
+
