@@ -19,6 +19,7 @@ from marginbot import __version__
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Services
 from marginbot.bot.operators import OperatorLine
+from marginbot.bot.render_turmoil import operators as turmoil_for_operators
 from marginbot.bot.teller import TelegramTeller
 from marginbot.channels import Channels
 from marginbot.config import Settings
@@ -41,6 +42,7 @@ from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status, is_blind, oldest_by_venue
 from marginbot.flow.tasks import ended
 from marginbot.flow.tier_watch import TierWatch
+from marginbot.flow.turmoil import Trouble, TurmoilWatch
 from marginbot.health import HealthServer, Vitals
 from marginbot.metrics import Metrics
 from marginbot.scheduler import Scheduler
@@ -58,6 +60,7 @@ ESCALATE_SECONDS = 2.0
 REMIND_SECONDS = 3600.0
 HISTORY_SECONDS = 1.0
 REPORT_SECONDS = 20.0
+TURMOIL_SECONDS = 15.0
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -186,6 +189,11 @@ class Bot:
         self._tier_watch = TierWatch(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot)
         self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
+        self._operators = OperatorLine(self._telegram.application.bot)
+        self._turmoil = TurmoilWatch(
+            store=store, quotes=reader, teller=self._teller, operators=self._tell_operators, clock=utc_now
+        )
+        self._watch.cycle.strained = lambda: self._turmoil.strained
         self._keeper = HistoryKeeper(store=store, clock=utc_now, retention=settings.retention, patience=settings.pause)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
@@ -222,6 +230,7 @@ class Bot:
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         self._scheduler.every(tick, "audit", self._audit)
         self._scheduler.every(HISTORY_SECONDS, "history", self._keeper.turn)
+        self._scheduler.every(min(TURMOIL_SECONDS, self._settings.poll_interval), "market stress", self._look)
         self._scheduler.every(min(REPORT_SECONDS, self._settings.poll_interval), "reports", self._report)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
@@ -247,6 +256,14 @@ class Bot:
         if self._is_reconciled():
             await self._reports.send_due(self._teller, utc_now())
             await self._reports.send_stories(self._teller, utc_now())
+
+    async def _look(self) -> None:
+        if self._is_reconciled():
+            await self._turmoil.look()
+
+    async def _tell_operators(self, trouble: Trouble, people: int) -> None:
+        for operator in sorted(self._settings.admin_ids):
+            await self._operators.tell(operator, turmoil_for_operators(trouble, people))
 
     def _is_reconciled(self) -> bool:
         cycle_done = self._watch.cycle.completed_at is not None

@@ -357,7 +357,7 @@ def m009_history(db: Database) -> None:
 
 
 @migrations()
-def m008_reports(db: Database) -> None:
+def m010_reports(db: Database) -> None:
     """Daily reports: when each person wants theirs, and the last day that had it."""
     for statement in REPORTS:
         db.execute(statement)

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from telegram import Bot
 
-from marginbot.bot import render_channels, render_reports
+from marginbot.bot import render_channels, render_reports, render_turmoil
 from marginbot.bot.render import pages
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.digest import AccountDay, NearMiss
 from marginbot.domain.escalation import Channel
 from marginbot.domain.notices import Outcome, Sent
+from marginbot.flow.turmoil import Exposed, Trouble
 
 
 class TelegramTeller:
@@ -43,3 +44,7 @@ class TelegramTeller:
     async def near_miss(self, user_id: int, story: NearMiss, now: datetime) -> Outcome:
         """What nearly happened, without a sound."""
         return await post(self._bot, Letter(chat_id=user_id, html=render_reports.near_miss(story, now), silent=True))
+
+    async def turmoil(self, exposed: Exposed, trouble: Trouble) -> None:
+        """The market is in trouble that concerns somebody."""
+        await post(self._bot, Letter(chat_id=exposed.user_id, html=render_turmoil.turmoil(exposed, trouble)))

@@ -71,6 +71,7 @@ class AccountReport:
     pools: tuple[PoolReport, ...]
     positions: tuple[PositionReport, ...]
     warnings: tuple[str, ...]
+    coins: tuple[str, ...] = ()  # what the collateral is kept in, and the currencies of the pools
 
     @property
     def grade(self) -> Grade | None:
@@ -113,6 +114,7 @@ def assess(
         pools=tuple(pools),
         positions=_positions(snapshot),
         warnings=tuple(dict.fromkeys(warnings)),
+        coins=_coins(snapshot),
     )
 
 
@@ -196,6 +198,11 @@ def _positions(snapshot: Snapshot) -> tuple[PositionReport, ...]:
         for pool in snapshot.pools
         for position in pool.positions
     )
+
+
+def _coins(snapshot: Snapshot) -> tuple[str, ...]:
+    kept = {coin.asset for pool in snapshot.pools for coin in pool.collateral if coin.value}
+    return tuple(sorted(kept | {pool.currency for pool in snapshot.pools}))
 
 
 def _worst_ratio(state: PoolState, pools: list[PoolReport]) -> Decimal | None:

@@ -48,6 +48,8 @@ class _Series:
     due_at: datetime | None = None
     failures: int = 0
     loading: asyncio.Task[None] | None = None
+    symbol: str = ""  # the market whose candles these are
+    last: Bar | None = None
 
     def now(self, now: datetime) -> Volatility:
         estimate = self.estimator.now()
@@ -73,6 +75,11 @@ class CandleCache:
         if loading:
             await asyncio.wait(loading, timeout=self._patience)
         return {name: series.now(now) for name, series in wanted.items()}
+
+    def last_bar(self, underlying: str) -> tuple[str, Bar] | None:
+        """The market that stands for an underlying and its newest closed bar; None: none was fetched."""
+        series = self._series.get(underlying)
+        return None if series is None or series.last is None else (series.symbol, series.last)
 
     async def close(self) -> None:
         """Stop loads that are under way."""
@@ -112,7 +119,9 @@ class CandleCache:
         else:
             series.estimator = Estimator(series.estimator.underlying)
             bars = await self._history(symbol, newest)
-        series.estimator.feed(bar for bar in bars if bar.opened_at <= newest)
+        closed = [bar for bar in bars if bar.opened_at <= newest]
+        series.estimator.feed(closed)
+        series.symbol, series.last = symbol, closed[-1] if closed else series.last
 
     async def _history(self, symbol: str, newest: int) -> list[Bar]:
         """The last two days as far as a few pages reach, newest page first."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from marginbot.domain.errors import BadPayload, Cause, ReadingError, UnknownExch
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.domain.tier_changes import KeptTerms, Terms
+from marginbot.domain.turmoil import PEGGED, Quote
 from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.candles import CandleCache
 from marginbot.exchanges.client import VenueClient
@@ -156,6 +158,17 @@ class CcxtReader:
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         """Ordinary hourly moves from cached candles; never raises."""
         return await self._opened(exchange).candles.volatilities(underlyings, now)
+
+    def stable_quotes(self, exchange: str, assets: Iterable[str]) -> Sequence[Quote]:
+        """The last known prices of stablecoins in other stablecoins, from candles that were fetched anyway."""
+        candles, found = self._opened(exchange).candles, []
+        for asset in sorted(assets):
+            symbol, bar = candles.last_bar(asset) or ("", None)
+            quote = symbol.partition("/")[2].partition(":")[0]
+            if bar is not None and quote in PEGGED and math.isfinite(bar.close) and bar.close > 0:
+                closed_at = datetime.fromtimestamp(bar.opened_at / 1000, UTC) + timedelta(minutes=1)
+                found.append(Quote(exchange, asset, quote, bar.close, closed_at))
+        return found
 
     async def clock_skew(self, exchange: str, clock: Callable[[], datetime]) -> timedelta | None:
         """How far our clock is ahead of the venue's, to half a round trip; None where the venue does not tell."""

@@ -9,13 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from marginbot.domain.alerting import AlertState, Decision, Observation, Policy, Reason, Seen, Unseen, step, watch
+from marginbot.domain.alerting import (
+    AlertState,
+    Decision,
+    Observation,
+    Policy,
+    Reason,
+    Seen,
+    Unseen,
+    step,
+    watch,
+)
 from marginbot.domain.errors import Cause, NoSuchAccount, OurFault, ReadingError, VaultError, VenueDown
 from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
 from marginbot.domain.volatility import Volatility
+from marginbot.flow.intervals import interval, strained_interval
 from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.outage import joined
 from marginbot.flow.ports import (
@@ -34,9 +45,6 @@ log = logging.getLogger(__name__)
 
 ACCOUNT = ""  # the subject that stands for the account itself
 
-# Share of the calm interval after which an account of this grade is read again.
-INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.34, Grade.CRITICAL: 0.17}
-SHORTEST_INTERVAL = timedelta(seconds=1)
 BAN_PAUSE = timedelta(seconds=60)
 
 
@@ -75,6 +83,7 @@ class Cycle:
         self.tasks = Tasks()
         self.completed_at: datetime | None = None
         self.on_notices: Callable[[], None] = lambda: None
+        self.strained: Callable[[], bool] = lambda: False  # whether the market is in trouble
 
     def dispatch(self) -> int:
         """Start reading every account that is due and not being read already; returns how many."""
@@ -131,6 +140,7 @@ class Cycle:
             ladders=self._store.ladders(account.id),
             settings=self._settings,
             now=now,
+            strained=self.strained(),
         )
         record = judged(context, reading, volatilities)
         sight = context.states.get(ACCOUNT, AlertState())
@@ -196,6 +206,7 @@ class Context:
     ladders: Ladders
     settings: CycleSettings
     now: datetime
+    strained: bool = False
 
     @property
     def policy(self) -> Policy:
@@ -235,7 +246,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         report=report,
         states=states,
         notices=notices,
-        next_due_at=context.now + interval(context.settings.poll_interval, report.grade),
+        next_due_at=context.now + _wait(context, report),
         reading=LastReading(reading, volatilities),
     )
 
@@ -324,7 +335,9 @@ def _notice(context: Context, subject: str, decision: Decision, facts: Facts) ->
     )
 
 
-def interval(calm: timedelta, grade: Grade | None) -> timedelta:
-    """Time to the next reading: shorter the worse the grade, never below the floor (or the calm interval)."""
-    share = INTERVAL_SHARE.get(grade or Grade.OK, INTERVAL_SHARE[Grade.CRITICAL])
-    return max(calm * share, min(calm, SHORTEST_INTERVAL))
+def _wait(context: Context, report: AccountReport) -> timedelta:
+    usual = interval(context.settings.poll_interval, report.grade)
+    if not context.strained:
+        return usual
+    cushions = [pool.cushion for pool in report.pools if pool.cushion is not None]
+    return strained_interval(usual, report.grade, min(cushions, default=None), context.policy)

@@ -13,6 +13,7 @@ from marginbot.domain.notices import Facts
 from marginbot.domain.passport import KeyCheck
 from marginbot.domain.report import AccountReport
 from marginbot.domain.tier_changes import Terms
+from marginbot.domain.turmoil import TurmoilState
 from marginbot.flow.ports import LastReading
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ LADDERS = Codec(Ladders)
 KEY_CHECK = Codec(KeyCheck)
 TERMS = Codec(Terms)
 READING = Codec(LastReading)
+TURMOIL = Codec(TurmoilState)
 
 
 def text_of(at: datetime) -> str:

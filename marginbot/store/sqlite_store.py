@@ -19,6 +19,7 @@ from marginbot.store.reports import ReportRows
 from marginbot.store.schema import migrate
 from marginbot.store.snapshots import Snapshots
 from marginbot.store.tiers import TierRows
+from marginbot.store.turmoil import TurmoilRows
 from marginbot.store.vault import Vault
 
 
@@ -36,6 +37,7 @@ class SqliteStore(
     TierRows,
     Snapshots,
     ReportRows,
+    TurmoilRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

@@ -70,6 +70,15 @@ async def test_two_days_are_loaded_in_few_pages_and_only_closed_bars_count(marke
     assert len(market.asked) == 3
 
 
+async def test_the_newest_closed_bar_is_kept_with_its_market(market: Market, cache: CandleCache) -> None:
+    assert cache.last_bar("BTC") is None
+    await cache.volatilities(["BTC", "UNLISTED"], NOW)
+    symbol, bar = cache.last_bar("BTC") or ("", None)
+    assert bar is not None
+    assert (symbol, bar.opened_at) == ("BTC/USDT:USDT", NOW_MS // MINUTE_MS * MINUTE_MS - MINUTE_MS)
+    assert cache.last_bar("UNLISTED") is None
+
+
 async def test_a_small_page_gives_a_shorter_history_without_a_hole(market: Market, cache: CandleCache) -> None:
     market.page = 100
     assert (await cache.volatilities(["BTC"], NOW))["BTC"].bars == 4 * 100 - 1

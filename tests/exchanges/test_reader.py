@@ -7,7 +7,8 @@ import gc
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,13 +26,15 @@ from marginbot.domain.errors import (
     VenueDown,
 )
 from marginbot.domain.margin import PoolState
+from marginbot.domain.turmoil import PEGGED
 from marginbot.exchanges import client as client_module
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.venues import VENUES
 from marginbot.flow.ports import Credential
 from marginbot.sim.book import Account, wallets
+from marginbot.sim.candles import Candle
 from marginbot.sim.exchange import SimulatedExchange
-from marginbot.sim.instruments import Market
+from marginbot.sim.instruments import INSTRUMENTS, Market
 from tests.exchanges.kit import ALICE, KEY, SECRET, D, candles, now, reading
 from tests.servers.base import wall_clock_ms
 
@@ -291,6 +294,25 @@ async def test_candles_come_from_the_main_perpetual(exchange: SimulatedExchange,
     assert not found["BTC"].assumed
     assert found["NOPE"].assumed
     assert {call.params["symbol"] for call in exchange.seen("/fapi/v1/klines")} == {"BTCUSDT"}
+
+
+async def test_the_price_of_a_stablecoin_comes_from_its_candles() -> None:
+    coin = replace(INSTRUMENTS["WLDUSDT"], symbol="USDCUSDT", base="USDC")
+    market = Market(instruments={**INSTRUMENTS, coin.symbol: coin})
+
+    def fallen(symbol: str, start_ms: int, end_ms: int, limit: int) -> Sequence[Candle]:
+        rows = candles(symbol, start_ms, end_ms, limit)
+        return [Candle(c.open_ms, D(1), D(1), D("0.98"), D("0.987"), D(1)) for c in rows]
+
+    async with (
+        SimulatedExchange(market, wall_clock_ms, candles=fallen) as running,
+        reading(running.url, VENUE) as reader,
+    ):
+        assert reader.stable_quotes(VENUE, PEGGED) == []
+        await reader.volatilities(VENUE, ["USDC", "USDT", "BTC"], now())
+        [quote] = reader.stable_quotes(VENUE, PEGGED)
+    assert (quote.pair, quote.exchange, quote.price) == ("USDC/USDT", VENUE, 0.987)
+    assert timedelta(0) <= now() - quote.at < timedelta(minutes=2)
 
 
 @pytest.mark.parametrize("kind", ["hang", "500", "garbage", "html", "reset", "banned", "rate_limited"])

@@ -11,7 +11,8 @@ from marginbot.domain.alerting import Mute, MuteKind, Reason
 from marginbot.domain.errors import Banned, KeyRefused, RateLimited, VenueDown
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import Side
-from marginbot.flow.cycle import Cycle, interval
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.intervals import interval
 from marginbot.flow.ports import Credential
 from tests.builders import D, long_at, pool, position, snapshot
 from tests.flow.conftest import ALICE, BOB, SETTINGS, World

@@ -1,0 +1,32 @@
+"""How long until an account is read again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from marginbot.domain.alerting import FULL_PATIENCE_CUSHION, Policy
+from marginbot.domain.grading import Grade
+
+# Share of the calm interval after which an account of this grade is read again.
+INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.34, Grade.CRITICAL: 0.17}
+SHORTEST_INTERVAL = timedelta(seconds=1)
+
+
+def interval(calm: timedelta, grade: Grade | None) -> timedelta:
+    """Time to the next reading: shorter the worse the grade, never below the floor (or the calm interval)."""
+    share = INTERVAL_SHARE.get(grade or Grade.OK, INTERVAL_SHARE[Grade.CRITICAL])
+    return max(calm * share, min(calm, SHORTEST_INTERVAL))
+
+
+def strained_interval(usual: timedelta, grade: Grade | None, cushion: float | None, policy: Policy) -> timedelta:
+    """In turmoil the requests go to the worst: they are read twice as often, what is calm and far away half as often.
+
+    Never so seldom that a calm account might be taken for unreadable.
+    """
+    if grade is None or grade is Grade.NOTICE:
+        return usual
+    if grade >= Grade.WARNING:
+        return max(usual / 2, min(usual, SHORTEST_INTERVAL))
+    if cushion is not None and cushion < FULL_PATIENCE_CUSHION:
+        return usual
+    return max(usual, min(2 * usual, policy.stale_after / 3))

@@ -1,0 +1,51 @@
+"""When an account is read again: sooner the worse it is, and in turmoil the requests go to the worst."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marginbot.domain.alerting import Policy, blind_deadline
+from marginbot.domain.grading import Grade
+from marginbot.flow.intervals import SHORTEST_INTERVAL, interval, strained_interval
+
+SECOND = timedelta(seconds=1)
+CALM = 30 * SECOND
+POLICY = Policy(stale_after=180 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("grade", "cushion", "seconds"),
+    [
+        pytest.param(Grade.OK, None, 60, id="calm, nothing can breach"),
+        pytest.param(Grade.OK, 6.0, 60, id="calm and far away"),
+        pytest.param(Grade.OK, 5.9, 30, id="calm by ladders of one's own, and not far"),
+        pytest.param(Grade.NOTICE, 5.0, 15, id="notice"),
+        pytest.param(Grade.WARNING, 3.0, 5.1, id="warning"),
+        pytest.param(Grade.EMERGENCY, 0.4, 2.55, id="emergency"),
+        pytest.param(None, None, 30, id="cannot be judged"),
+    ],
+)
+def test_in_turmoil(grade: Grade | None, cushion: float | None, seconds: float) -> None:
+    usual = interval(CALM, grade) if grade is not None else CALM
+    assert strained_interval(usual, grade, cushion, POLICY) == seconds * SECOND
+
+
+@given(
+    st.floats(0.05, 3600),
+    st.floats(0.1, 86400),
+    st.sampled_from([*Grade, None]),
+    st.one_of(st.none(), st.floats(0, 50)),
+)
+def test_a_calm_account_is_never_left_so_long_that_it_looks_unreadable(
+    poll: float, stale: float, grade: Grade | None, cushion: float | None
+) -> None:
+    calm = poll * SECOND
+    policy = Policy(stale_after=max(stale * SECOND, 2 * calm))
+    usual = interval(calm, grade)
+    found = strained_interval(usual, grade, cushion, policy)
+    assert min(usual, SHORTEST_INTERVAL) <= found
+    assert found <= max(usual, blind_deadline(policy.stale_after, cushion) / 2)
