@@ -170,7 +170,7 @@ def naive(folder: Path, count: int, cycles: int, every: timedelta) -> None:
     (folder / "naive.db").unlink()
 
 
-def year(folder: Path, count: int = 10, days: int = 365, poll: int = 30) -> None:
+def year(folder: Path, count: int, days: int = 365, poll: int = 30) -> None:
     """A year of some accounts, written and folded by the keeper itself; its size for a hundred."""
     path = folder / "year.db"
     store = open_store(path, bytes(32))
@@ -208,11 +208,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--accounts", type=int, default=1000)
-    parser.add_argument("--year", action="store_true", help="only the size of a year")
+    parser.add_argument("--year", action="store_true", help="only the size of a year, of a few accounts")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if args.year:
-            year(Path(name))
+            year(Path(name), args.accounts)
             return
         for run in (naive, ours):
             run(Path(name), args.accounts, args.rows // args.accounts, timedelta(seconds=60))

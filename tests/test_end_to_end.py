@@ -120,6 +120,15 @@ def test_status_and_snapshot_agree_with_the_exchange(world: World) -> None:
             expected = float(world.account.margin_ratio("cross:USDT"))
             shown = [float(figure) / 100 for figure in re.findall(r"(\d+\.\d)%", answer.text)]
             assert any(abs(figure - expected) <= 0.0006 for figure in shown), answer.text
+        asked = world.tg.private(ALICE, "/chart 1h light")
+        picture = world.tg.wait_for_sync(ALICE, "At worst: ratio", 30.0, after=asked)
+        assert (picture.kind, picture.file is not None) == ("photo", True)
+        asked = world.tg.private(ALICE, "/report")
+        day = world.tg.wait_for_sync(ALICE, "Worst of the day", 10.0, after=asked)
+        assert "BTC/USDT:USDT long 100%" in day.text
+        assert bot.stop() == 0
+    with closing(sqlite3.connect(world.folder / "bot.db")) as database:
+        assert database.execute("SELECT count(*) FROM history_readings").fetchone()[0] >= 4
 
 
 def test_killed_in_the_middle_of_a_crash_nothing_is_lost_and_nothing_old_is_told_as_new(world: World) -> None:

@@ -145,8 +145,8 @@ async def test_of_very_many_pools_those_told_of_and_the_worst_are_drawn(desk: De
     standing = desk.store.standing(account)
     told = [replace(telling(Reason.WORSENED, Grade.CRITICAL, 0), subject="isolated:39")]
     drawn = command.most_telling(desk.store.pools(account.id), standing, told)
-    assert drawn == ["isolated:39", *(f"isolated:{n}" for n in range(11))]
-    assert "Of 40 pools 12 are drawn" in to_plain((await asked(desk, ALICE)).html)
+    assert drawn == ["isolated:39", *(f"isolated:{n}" for n in range(7))]
+    assert "Of 40 pools 8 are drawn" in to_plain((await asked(desk, ALICE)).html)
 
 
 async def test_the_picture_arrives_as_a_photo(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:

@@ -33,7 +33,7 @@ USAGE = "[LABEL] [PERIOD]"
 DEFAULT_PERIOD = timedelta(hours=24)
 LONGEST = timedelta(days=366)
 MOST_MESSAGES = 2000  # looked through for the marks
-MOST_POOLS = 12  # a picture of two hundred would take too long, and its worst line is the same
+MOST_POOLS = 8  # a picture of two hundred would take too long, and its worst line is the same
 
 _PERIOD = re.compile(r"([1-9][0-9]{0,3})(h|d|w|y)", re.IGNORECASE)
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
