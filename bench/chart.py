@@ -100,8 +100,10 @@ async def drawn(store: SqliteStore, label: str, period: timedelta, theme: Theme,
         worked = time.process_time() - worked
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = len(reply.picture or b"") / 1024
-    print(f"{label}, {period}, {theme}: first {took[0]:.2f} s, then {min(took[1:]):.2f} s (CPU {worked:.2f} s), {size:.0f} kB, "
-          f"{memory:.0f} MB in all")  # fmt: skip
+    print(
+        f"{label}, {period}, {theme}: first {took[0]:.2f} s, then {min(took[1:]):.2f} s (CPU {worked:.2f} s), "
+        f"{size:.0f} kB, {memory:.0f} MB in all"
+    )
     if keep is not None and reply.picture:
         (keep / f"{label}-{theme}.png".replace(" ", "-")).write_bytes(reply.picture)
 

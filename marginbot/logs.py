@@ -17,7 +17,19 @@ from datetime import UTC, datetime
 STRUCK = "[redacted]"
 SHORTEST_SECRET = 6  # anything shorter would strike out ordinary words
 MOST_PASSING_SECRETS = 2000
-TALKATIVE = ("telegram", "httpx", "httpcore", "apscheduler", "ccxt", "aiohttp.access", "asyncio", "apprise", "urllib3")
+TALKATIVE = (
+    "telegram",
+    "httpx",
+    "httpcore",
+    "apscheduler",
+    "ccxt",
+    "aiohttp.access",
+    "asyncio",
+    "apprise",
+    "urllib3",
+    "matplotlib",
+    "PIL",
+)
 
 _TOKEN = re.compile(r"\b\d+:[A-Za-z0-9_-]{30,}")
 _TOKEN_IN_URL = re.compile(r"/bot\d+:[^/\s'\"]+")

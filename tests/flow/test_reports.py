@@ -60,6 +60,19 @@ async def test_a_report_comes_once_a_day_at_its_time(world: World, told: Told) -
     assert [user_id for user_id, _ in told.days] == [ALICE.user_id] * 2
 
 
+def test_a_day_is_claimed_once_and_people_who_cannot_be_reached_wait(world: World) -> None:
+    world.register(ALICE, "main", long_at(100.0))
+    store, at = world.store, MORNING + HOUR
+    store.set_report_time(ALICE.user_id, EIGHT, MORNING)
+    assert store.due_reports(at) == [ALICE.user_id]
+    store.lost_contact(ALICE.user_id, "blocked", at)
+    assert store.due_reports(at) == []
+    store.regained_contact(ALICE.user_id)
+    assert store.claim_report(ALICE.user_id, at.date())
+    assert not store.claim_report(ALICE.user_id, at.date())
+    assert store.due_reports(at) == []
+
+
 async def test_a_time_that_has_passed_today_begins_tomorrow(world: World, told: Told) -> None:
     world.register(ALICE, "main", long_at(100.0))
     desk = reports(world.store)
