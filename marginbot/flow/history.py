@@ -10,6 +10,7 @@ from typing import Protocol
 from marginbot.domain.history import TIERS, Series, Tier
 
 WRITE_EVERY = timedelta(minutes=5)  # so much of a picture may be lost in a crash; of an alert, nothing
+ENOUGH = 20_000  # readings that are not left waiting, whatever the time
 WALK_EVERY = timedelta(minutes=5)
 SLICE = 500  # rows in one transaction: a few milliseconds
 LOOKS = 25  # series looked at in one turn
@@ -32,7 +33,7 @@ class HistoryStore(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class HistoryKeeper:
-    """One small piece of work a turn, so that nothing else ever waits for it."""
+    """Two small pieces of work a turn, so that nothing else ever waits for it."""
 
     store: HistoryStore
     clock: Callable[[], datetime]
@@ -46,17 +47,17 @@ class HistoryKeeper:
     def turn(self) -> None:
         """Write, fold or forget a slice of what is due."""
         now = self.clock()
-        if not self._write(now):
-            self._walk(now)
+        self._write(now)
+        self._walk(now)
 
-    def _write(self, now: datetime) -> bool:
+    def _write(self, now: datetime) -> None:
         if self._to_write <= 0:
-            if self._write_at is not None and now < self._write_at:
-                return False
-            self._to_write, self._write_at = self.store.unwritten, now + WRITE_EVERY
+            waiting = self.store.unwritten
+            if self._write_at is not None and now < self._write_at and waiting < ENOUGH:
+                return
+            self._to_write, self._write_at = waiting, now + WRITE_EVERY
         written = self.store.write_history(SLICE) if self._to_write > 0 else 0
         self._to_write = self._to_write - written if written else 0
-        return written > 0
 
     def _walk(self, now: datetime) -> None:
         if self._at_series is None:

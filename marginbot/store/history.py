@@ -6,6 +6,7 @@ every reading, see `alerts`.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,7 +29,9 @@ from marginbot.store.compact import (
 from marginbot.store.rows import Rows
 from marginbot.store.vault import Vault
 
-MOST_UNWRITTEN = 50_000  # beyond this the oldest are given up: a database that takes nothing must not fill the memory
+log = logging.getLogger(__name__)
+
+MOST_UNWRITTEN = 200_000  # beyond this the oldest are given up: a database that takes nothing must not fill the memory
 
 _PUT_READING = (
     f"INSERT INTO history_readings (series_id, symbol_id, {READING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
@@ -189,7 +192,9 @@ class History(Rows):
 
     def _take_oldest(self) -> None:
         key = next(iter(self._unwritten))
-        self._unwritten_count -= len(self._unwritten.pop(key))
+        lost = len(self._unwritten.pop(key))
+        self._unwritten_count -= lost
+        log.warning("account %s: %d readings are lost to the history, which cannot be written", key[0], lost)
 
     def _write(self, conn: sqlite3.Connection, key: tuple[int, str, str], points: Sequence[Gathered]) -> None:
         series_id = _series_id(conn, *key)
