@@ -126,11 +126,9 @@ async def test_anything_else_changes_nothing(desk: Desk, args: tuple[str, ...]) 
 
 
 async def test_reports_arrive_quietly_in_as_many_messages_as_they_need(tg: TelegramServer) -> None:
-    bot = build_bot(TOKEN, tg.url)
-    teller = TelegramTeller(bot)
     days = [account_day(pool_day(), label=f"account {n}") for n in range(30)]
-    outcome = await teller.daily(ALICE, days, NOW)
-    await bot.shutdown()
+    async with build_bot(TOKEN, tg.url) as bot:
+        outcome = await TelegramTeller(bot).daily(ALICE, days, NOW)
     assert isinstance(outcome, Sent)
     told = tg.messages(ALICE)
     assert len(told) >= 2

@@ -29,7 +29,6 @@ def test_above_one_the_other_coin_is_the_cheap_one() -> None:
 
 
 async def test_it_arrives(tg: TelegramServer) -> None:
-    bot = build_bot(TOKEN, tg.url)
-    await TelegramTeller(bot).turmoil(MANY, CROWD)
-    await bot.shutdown()
+    async with build_bot(TOKEN, tg.url) as bot:
+        await TelegramTeller(bot).turmoil(MANY, CROWD)
     assert "Market stress" in tg.texts(ALICE)[0]
