@@ -11,7 +11,7 @@ from marginbot.domain.history import TIERS, Series, Tier
 
 WRITE_EVERY = timedelta(minutes=5)  # so much of a picture may be lost in a crash; of an alert, nothing
 ENOUGH = 20_000  # readings that are not left waiting, whatever the time
-WALK_EVERY = timedelta(minutes=5)
+WALK_EVERY = timedelta(hours=1)
 SLICE = 500  # rows in one transaction: a few milliseconds
 LOOKS = 25  # series looked at in one turn
 

@@ -145,8 +145,11 @@ class History(Rows):
     def fold_series(
         self, series_id: int, tiers: Sequence[Tier], *, patience: timedelta, now: datetime, limit: int
     ) -> int:
-        """Fold up to `limit` points of a series that are old enough, finest first; how many rows were read."""
-        size = timedelta(0)
+        """Fold up to `limit` points of each size that are old enough; how many were read.
+
+        Every size in every turn: there are always readings that have just become old.
+        """
+        read, size = 0, timedelta(0)
         for tier in tiers:
             before = span_start(now - tier.after, tier.size)
             rows = self._of_size(series_id, size, milliseconds_of(before), limit)
@@ -158,9 +161,8 @@ class History(Rows):
                 with self._writing() as conn:
                     _delete(conn, series_id, size, rows[: len(whole)])
                     self._write_spans(conn, series_id, tier.size, folded(whole, tier.size, patience))
-                return len(rows)
-            size = tier.size
-        return 0
+            read, size = read + len(rows), tier.size
+        return read
 
     def drop_history(self, series_id: int, before: datetime, limit: int) -> int:
         """Delete points of a series that are older than is kept, up to `limit` of each size; how many those were."""

@@ -166,6 +166,22 @@ def test_a_spike_of_one_reading_survives_every_folding(store: SqliteStore) -> No
     assert worst.unseen == timedelta(0)
 
 
+def test_the_oldest_are_folded_on_although_new_ones_keep_coming(store: SqliteStore) -> None:
+    account = add(store)
+    upkeep = HistoryKeeper(store=store, clock=lambda: NOW + day * DAY, retention=365 * DAY, patience=PATIENCE)
+    for day in range(110):
+        for minute in range(0, 1440, 10):
+            gathered(store, day * 1440 + minute)
+        for _ in range(4):
+            upkeep.turn()
+    found = points(store, account.id)
+    days = [(NOW + 109 * DAY - point.at) / DAY for point in found]
+    assert sum(age > 91 for age in days) <= 4 * 19 + 1  # six hours
+    assert sum(15 < age < 90 for age in days) <= 24 * 75 + 1  # an hour
+    assert len(found) < 5000
+    assert max(b.at - a.until for a, b in pairwise(found)) == 10 * MINUTE
+
+
 def test_two_days_are_kept_reading_by_reading(store: SqliteStore) -> None:
     account = add(store)
     for minute in range(10):
