@@ -20,6 +20,7 @@ _PERSON = ("user_id", "created_by", "used_by", "owner_id", "buddy_id")
 _OWNED = {
     "account_id": "SELECT id FROM accounts WHERE user_id = ?",
     "channel_id": "SELECT id FROM channels WHERE user_id = ?",
+    "series_id": "SELECT s.id FROM history_series s JOIN accounts a ON a.id = s.account_id WHERE a.user_id = ?",
 }
 
 

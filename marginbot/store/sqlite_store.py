@@ -24,6 +24,7 @@ from marginbot.store.vault import Vault
 
 
 class SqliteStore(
+    TurmoilRows,
     People,
     Personal,
     Accounts,
@@ -37,7 +38,6 @@ class SqliteStore(
     TierRows,
     Snapshots,
     ReportRows,
-    TurmoilRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

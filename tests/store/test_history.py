@@ -233,7 +233,7 @@ def test_the_old_goes_and_pending_notices_stay(store: SqliteStore) -> None:
 
 def test_history_of_before_survives_the_migration() -> None:
     with open_database(":memory:") as db:
-        load_migrations(migrations_file()).apply(db, stop_before="m007_history")
+        load_migrations(migrations_file()).apply(db, stop_before="m009_history")
         _old_rows(db)
         migrate(db)
         rows = list(
