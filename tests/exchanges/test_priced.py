@@ -74,6 +74,15 @@ def test_what_counts(told: str | None, liquidation: str | None, expected: str | 
     assert bool(warnings) is warned
 
 
+def test_of_several_liquidation_prices_the_one_that_leaves_least_counts() -> None:
+    near, far = (
+        replace(position(name, notional="10000", mark_price="100"), liquidation_price=D(liquidation))
+        for name, liquidation in (("BTC", "90"), ("ETH", "50"))
+    )
+    # By the nearer one: 50 for the other, 45 at 90, and 1000 on the way.
+    assert priced_equity([near, far]) == priced_equity([far, near]) == D(1095)
+
+
 def test_past_the_trigger_nothing_is_left() -> None:
     held = replace(position(notional="10000", mark_price="100"), liquidation_price=D(120))
     warnings: list[str] = []

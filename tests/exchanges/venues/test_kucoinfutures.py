@@ -120,6 +120,13 @@ def test_a_cross_pool_is_the_wallet_of_its_coin_without_isolated_margin() -> Non
     assert snapshot.warnings == ()
 
 
+def test_of_two_figures_for_isolated_margin_the_smaller_counts() -> None:
+    row = LONG | {"crossMode": False, "posMargin": 900, "maintMargin": 1400, "liquidationPrice": 0}
+    snapshot = VENUE.parse(classic(row), MARKETS, NOW)
+    assert pool_named(snapshot, "isolated:BTC/USDT:USDT:long").equity == D(1000)
+    assert any("behind it differ" in warning for warning in snapshot.warnings)
+
+
 def test_each_coin_is_a_pool_kept_in_the_coin() -> None:
     row = {**LONG, "symbol": "XBTUSDM", "settleCurrency": "XBT", "currentQty": -5000, "markValue": 0.05,
            "posMaint": 0.0002, "unrealisedPnl": 0.001}  # fmt: skip
