@@ -163,7 +163,7 @@ def _position(
         return None
     listing = listing_of(market, reference, _guessed, warnings)
     cost, profit = number(row, "open_pos_cost", "cost"), number(row, "open_position_pnl")
-    value = _value(cost, profit, size, listing, warnings)
+    value = _value(cost, profit, size, listing=listing, warnings=warnings)
     traded = last.get(market)
     if traded is None:
         warnings.append(f"{listing.symbol}: no price to check its value with")
@@ -182,7 +182,7 @@ def _position(
 
 
 def _value(
-    cost: Decimal | None, profit: Decimal | None, size: Decimal, listing: Listing, warnings: list[str]
+    cost: Decimal | None, profit: Decimal | None, size: Decimal, *, listing: Listing, warnings: list[str]
 ) -> Decimal | None:
     """Cost and profit together; a short's cost is negative, and so is its value."""
     if cost is None or profit is None:

@@ -41,7 +41,7 @@ def coin_pools(kind: str, answers: Any, warnings: list[str]) -> list[Pool]:
     for row in [*accounts, *({"symbol": coin} for coin in _coins(positions) - known)]:
         coin = str(row.get("symbol"))
         held = [_position(entry, _coin_listing, warnings) for entry in positions if entry.get("symbol") == coin]
-        pool = _own_account(f"{kind}:{coin}", coin, row, held, warnings)
+        pool = _own_account(f"{kind}:{coin}", coin, row, held, warnings=warnings)
         if pool.positions or pool.maintenance_margin or pool.equity not in (None, 0):
             pools.append(pool)
     return pools
@@ -75,7 +75,7 @@ def linear_pools(
     for row in rows(older, "isolated", "data") if older.get("isolated") is not None else []:
         held = [_position(entry, find, warnings) for entry in row.get("positions") or []]
         listing = find(str(row.get("contract_code")))
-        pool = _own_account(f"isolated:{listing.symbol}", str(row.get("margin_asset")), row, held, warnings)
+        pool = _own_account(f"isolated:{listing.symbol}", str(row.get("margin_asset")), row, held, warnings=warnings)
         pools += [pool] if pool.positions or pool.equity else []
     if older.get("cross") is not None:
         pools.append(_cross_account(record(older, "cross", "data"), find, warnings))
@@ -105,7 +105,7 @@ def _cross_account(account: Row, find: Find, warnings: list[str]) -> Pool:
 # -- shared
 
 
-def _own_account(name: str, currency: str, row: Row, held: Sequence[Position], warnings: list[str]) -> Pool:
+def _own_account(name: str, currency: str, row: Row, held: Sequence[Position], *, warnings: list[str]) -> Pool:
     factor, risk = number(row, "adjust_factor"), number(row, "risk_rate")
     known = bool(factor) and risk is not None and factor is not None and risk + factor > 0
     return _judged(

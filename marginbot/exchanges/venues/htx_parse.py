@@ -174,7 +174,7 @@ def _holding(row: Row, reference: Reference, warnings: list[str]) -> Holding | N
         return None
     listing = listing_of(market, reference, guessed, warnings)
     mark, profit = _mark(row, listing.symbol, warnings), number(row, "profit_unreal")
-    notional = _notional(row, listing, abs(size), mark, warnings)
+    notional = _notional(row, listing, abs(size), mark=mark, warnings=warnings)
     margin = number(row, "maintenance_margin")
     if not margin or margin < 0:
         warnings.append(f"{listing.symbol}: HTX gives no maintenance margin")
@@ -226,7 +226,9 @@ def _mark(row: Row, symbol: str, warnings: list[str]) -> Decimal | None:
     return mark
 
 
-def _notional(row: Row, listing: Listing, size: Decimal, mark: Decimal | None, warnings: list[str]) -> Decimal | None:
+def _notional(
+    row: Row, listing: Listing, size: Decimal, *, mark: Decimal | None, warnings: list[str]
+) -> Decimal | None:
     """By contract size; without one, the initial margin times the leverage."""
     ours = value_of(listing, size, mark)
     margin, leverage = number(row, "initial_margin"), number(row, "lever_rate")

@@ -107,19 +107,16 @@ def _holding(
     listing = _listing(market, terms, reference, warnings)
     side, size, entry = _side(row, market), abs(amount(row, "holdVol")), price(row, "holdAvgPrice", "openAvgPrice")
     mark = _mark(public.tickers.get(market), listing.symbol, warnings)
-    if mark is None and alone and entry is not None:
-        mark = _mark_of_profit(listing, side, size * entry, assets=assets, entry=entry, size=size)
+    if mark is None and alone:  # then the account's profit is that of this position
+        told = number(assets.get(listing.settle, {}), "unrealized")
+        mark = _mark_of_profit(listing, side, size, entry=entry, told=told)
         warnings.append(f"{listing.symbol}: no mark price; it is worked out from the profit of the account")
         if mark is None or apart(mark, entry, FAR):
             warnings.append(f"{listing.symbol}: by that profit its price is far from where it was bought; doubt it")
     notional = value_of(listing, size, mark)
-    profit = _profit(notional, side, entry=entry, mark=mark, is_inverse=listing.is_inverse)
-    if profit is None:
-        warnings.append(f"{listing.symbol}: contract size, entry or mark price missing, so it cannot be judged")
+    profit = _profit(notional, side, entry=entry, mark=mark, listing=listing, warnings=warnings)
     tiers = _tiers(terms, listing, mark, warnings)
-    margin, isolated = number(row, "im"), _is_isolated(row, listing.symbol, warnings)
-    if isolated and price(row, "liquidatePrice") is None and number(row, "leverage") not in (None, 1):
-        warnings.append(f"{listing.symbol}: no liquidation price to check the margin behind it with")
+    margin = number(row, "im")
     return Holding(
         position=Position(
             symbol=listing.symbol,
@@ -136,7 +133,7 @@ def _holding(
             tiers=tiers,
         ),
         currency=listing.settle,
-        isolated=isolated,
+        isolated=_is_isolated(row, listing.symbol, warnings),
         equity=None if margin is None or profit is None else margin + profit,
     )
 
@@ -168,6 +165,8 @@ def _is_isolated(row: Row, symbol: str, warnings: list[str]) -> bool:
     kind = str(row.get("openType"))
     if kind not in ("1", "2"):
         warnings.append(f"{symbol}: MEXC does not say whether it is cross or isolated; taken as isolated")
+    if kind != "2" and price(row, "liquidatePrice") is None and number(row, "leverage") not in (None, 1):
+        warnings.append(f"{symbol}: no liquidation price to check the margin behind it with")
     return kind != "2"
 
 
@@ -185,22 +184,28 @@ def _mark(ticker: Row | None, symbol: str, warnings: list[str]) -> Decimal | Non
 
 
 def _mark_of_profit(
-    listing: Listing, side: Side, cost: Decimal, *, assets: Mapping[str, Row], entry: Decimal, size: Decimal
+    listing: Listing, side: Side, size: Decimal, *, entry: Decimal | None, told: Decimal | None
 ) -> Decimal | None:
     """Where the account's unrealised profit is that of one linear position, it tells the mark."""
-    profit = number(assets.get(listing.settle, {}), "unrealized")
-    if profit is None or listing.contract_size is None or listing.is_inverse:
+    if entry is None or told is None or listing.contract_size is None or listing.is_inverse:
         return None
-    mark = entry + side.sign * profit / (size * listing.contract_size)
-    return mark if mark > 0 and cost > 0 else None
+    mark = entry + side.sign * told / (size * listing.contract_size)
+    return mark if mark > 0 else None
 
 
 def _profit(
-    notional: Decimal | None, side: Side, *, entry: Decimal | None, mark: Decimal | None, is_inverse: bool
+    notional: Decimal | None,
+    side: Side,
+    *,
+    entry: Decimal | None,
+    mark: Decimal | None,
+    listing: Listing,
+    warnings: list[str],
 ) -> Decimal | None:
     if notional is None or entry is None or mark is None:
+        warnings.append(f"{listing.symbol}: contract size, entry or mark price missing, so it cannot be judged")
         return None
-    return side.sign * notional * (mark / entry - 1 if is_inverse else 1 - entry / mark)
+    return side.sign * notional * (mark / entry - 1 if listing.is_inverse else 1 - entry / mark)
 
 
 def _tiers(terms: Row, listing: Listing, mark: Decimal | None, warnings: list[str]) -> tuple[LeverageTier, ...]:
