@@ -116,7 +116,6 @@ def _holding(
     notional = value_of(listing, size, mark)
     profit = _profit(notional, side, entry=entry, mark=mark, listing=listing, warnings=warnings)
     tiers = _tiers(terms, listing, mark, warnings)
-    margin = number(row, "im")
     return Holding(
         position=Position(
             symbol=listing.symbol,
@@ -134,7 +133,7 @@ def _holding(
         ),
         currency=listing.settle,
         isolated=_is_isolated(row, listing.symbol, warnings),
-        equity=None if margin is None or profit is None else margin + profit,
+        equity=total((number(row, "im"), profit)),
     )
 
 
