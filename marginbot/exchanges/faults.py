@@ -62,7 +62,7 @@ _LOCATION_ADVICE = (
 _STATUS = re.compile(r"^\S+ (?:(?:GET|POST|PUT|DELETE) \S+ )?([1-5]\d\d)\b")
 _ADDRESS = re.compile(r"\w+://\S+")
 _TOKEN = re.compile(r"(?=[A-Za-z+/=_%&\[\]-]*\d)[\w+/=%&\[\].-]{16,}|[\w+/=%&-]{24,}")
-_CODES = ("retCode", "ret_code", "err_code", "err-code", "code")
+_CODES = ("retCode", "ret_code", "err_code", "err-code", "code", "label")
 _WORDS = ("retMsg", "ret_msg", "err_msg", "err-msg", "msg", "message")
 _LONGEST = 160
 _SHORTEST_SECRET = 4

@@ -46,11 +46,24 @@ def bybit_account(mode: str) -> Mapping[str, Any]:
     }
 
 
+def gate_account() -> Mapping[str, Any]:
+    unused = {"label": "USER_NOT_FOUND", "message": "please transfer funds first to create futures account"}
+    wallets = [
+        f"/api/v4/{kind}/{what}" for kind in ("futures/btc", "delivery/usdt") for what in ("accounts", "positions")
+    ]
+    return {
+        **dict.fromkeys(wallets, unused),
+        "/api/v4/futures/btc/contracts": [],
+        "/api/v4/delivery/usdt/contracts": [],
+    }
+
+
 # What a venue (or one case of it) needs beside the files of a case: further endpoints with plain answers.
 EXTRA: Mapping[str, Mapping[str, Any]] = {
     "backpack": {"/api/v1/securities": []},
     "bybit": bybit_account("REGULAR_MARGIN"),
     "bybit/pm": bybit_account("PORTFOLIO_MARGIN"),
+    "gate": gate_account(),
 }
 # Cases that cannot be read whole, and why.
 KNOWN: Mapping[str, str] = {

@@ -24,6 +24,7 @@ from marginbot.exchanges.venues import (
     derive,
     dydx,
     extended,
+    gate,
     generic,
     htx,
     hyperliquid,
@@ -52,6 +53,7 @@ _MODULES: Mapping[str, Venue] = {
         deribit,
         hyperliquid,
         bitget,
+        gate,
         kucoinfutures,
         htx,
         mexc,
@@ -72,7 +74,7 @@ _MODULES: Mapping[str, Venue] = {
         whitebit,
     )
 }
-_BRANCHES = {"bybiteu": "bybit", "bybitid": "bybit", "myokx": "okx", "okxus": "okx"}
+_BRANCHES = {"bybiteu": "bybit", "bybitid": "bybit", "gateeu": "gate", "myokx": "okx", "okxus": "okx"}
 OWN: Mapping[str, Venue] = {
     **_MODULES,
     **{name: twin(_MODULES[original], name) for name, original in _BRANCHES.items()},
