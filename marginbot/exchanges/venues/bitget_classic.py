@@ -34,12 +34,13 @@ def classic_pools(accounts: Sequence[tuple[str, Row]], held: Sequence[Held], war
         settled = [position for position in held if (position.product, position.coin) == (product, coin)]
         # A margin coin may have a wallet in two products: names of pools are unique.
         shared = sum(coin == other for _, other in keys) > 1
-        cross.append(_cross_pool(f"cross:{coin}" + (f":{product}" if shared else ""), coin, row, settled, warnings))
+        name = f"cross:{coin}" + (f":{product}" if shared else "")
+        cross.append(_cross_pool(name, row, settled, coin=coin, warnings=warnings))
     staked = [pool for pool in [*cross, *isolated] if pool.positions or pool.maintenance_margin or pool.has_debt]
     return staked or [pool for pool in cross if pool.equity]
 
 
-def _cross_pool(name: str, coin: str, row: Row | None, settled: Sequence[Held], warnings: list[str]) -> Pool:
+def _cross_pool(name: str, row: Row | None, settled: Sequence[Held], *, coin: str, warnings: list[str]) -> Pool:
     cross = [position for position in settled if not position.is_isolated]
     pool = Pool(
         name=name,

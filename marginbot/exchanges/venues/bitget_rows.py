@@ -78,12 +78,11 @@ def held_of(
         coin_settled=inverse,
         tiers=() if inverse else _with_fee(tiers),
     )
-    coin = str(row.get("marginCoin") or instrument.settle)
     return Held(
         position=position,
         row=row,
         product=product,
-        coin=coin,
+        coin=str(row.get("marginCoin") or instrument.settle),
         is_isolated=_is_isolated(row, symbol),
         requirement_without_fee=None if rate is None or notional is None else rate * notional,
     )

@@ -132,7 +132,13 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     held: dict[str, list[Held]] = {}
     for wallet in WALLETS:
         found = (
-            held_of(row, wallet.settle, reference, dig(payloads, "tiers", str(row.get("contract"))), warnings)
+            held_of(
+                row,
+                wallet.settle,
+                reference,
+                told_tiers=dig(payloads, "tiers", str(row.get("contract"))),
+                warnings=warnings,
+            )
             for row in _rows(positions.get(wallet.name))
         )
         held[wallet.name] = [position for position in found if position is not None]
@@ -141,7 +147,9 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     unified, mode = payloads.get("unified"), str(payloads.get("mode") or "")
     if unified is not None:
         cross = [position for position in everything if not position.is_isolated]
-        pools = unified_pools(record(unified), cross, _told_prices(payloads, cross), mode, warnings)
+        pools = unified_pools(
+            record(unified), cross, prices=_told_prices(payloads, cross), mode=mode, warnings=warnings
+        )
         pools += [unread_pool(at.pool, at.settle) for at in WALLETS if positions.get(at.name) is None]
     else:
         pools = _classic_pools(payloads, held, warnings)
@@ -169,7 +177,7 @@ def _classic_pools(payloads: Payloads, held: Mapping[str, Sequence[Held]], warni
             pools.append(unread_pool(wallet.pool, wallet.settle))
         elif told != NEVER_USED or held[wallet.name]:
             row = {} if told == NEVER_USED else record(told)
-            pools.append(wallet_pool(wallet.pool, wallet.settle, row, held[wallet.name], warnings))
+            pools.append(wallet_pool(wallet.pool, row, held[wallet.name], settle=wallet.settle, warnings=warnings))
     return pools
 
 

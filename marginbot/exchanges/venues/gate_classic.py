@@ -22,7 +22,7 @@ from marginbot.exchanges.venues.gate_rows import Held, required
 Row = Mapping[str, Any]
 
 
-def wallet_pool(name: str, settle: str, row: Row, held: Sequence[Held], warnings: list[str]) -> Pool:
+def wallet_pool(name: str, row: Row, held: Sequence[Held], *, settle: str, warnings: list[str]) -> Pool:
     """The cross pool of a futures wallet; `held` are all its positions."""
     cross = [position for position in held if not position.is_isolated]
     margin, needed = number(row, "cross_margin_balance"), price(row, "cross_maintenance_margin")

@@ -37,7 +37,7 @@ class Held:
     is_hedged: bool
 
 
-def held_of(row: Row, settle: str, reference: Reference, tiers_told: Any, warnings: list[str]) -> Held | None:
+def held_of(row: Row, settle: str, reference: Reference, *, told_tiers: Any, warnings: list[str]) -> Held | None:
     """A position row of the futures settled in `settle`; None for a closed one."""
     size = amount(row, "size")
     if size == 0:
@@ -47,10 +47,10 @@ def held_of(row: Row, settle: str, reference: Reference, tiers_told: Any, warnin
     if instrument is None:
         warnings.append(f"{name}: not in the market list, its name was taken apart")
         instrument = _guessed(name, settle)
-    mark, tiers = price(row, "mark_price"), _tiers(tiers_told)
+    mark, tiers = price(row, "mark_price"), _tiers(told_tiers)
     notional = _value(row, abs(size), instrument, mark=mark, warnings=warnings)
     side, liquidation = Side.LONG if size > 0 else Side.SHORT, price(row, "liq_price")
-    _check_direction(row, side, instrument, mark, warnings)
+    _check_direction(row, side, instrument.symbol, warnings)
     position = Position(
         symbol=instrument.symbol,
         underlying=instrument.underlying,
@@ -74,11 +74,11 @@ def held_of(row: Row, settle: str, reference: Reference, tiers_told: Any, warnin
     )
 
 
-def _check_direction(row: Row, side: Side, instrument: Instrument, mark: Decimal | None, warnings: list[str]) -> None:
+def _check_direction(row: Row, side: Side, symbol: str, warnings: list[str]) -> None:
     """The direction is the sign of the size alone; a profit of the other sign contradicts it."""
-    entry, profit = price(row, "entry_price"), number(row, "unrealised_pnl")
+    entry, mark, profit = price(row, "entry_price"), price(row, "mark_price"), number(row, "unrealised_pnl")
     if entry is not None and mark is not None and profit and side.sign * (mark - entry) * profit < 0:
-        warnings.append(f"{instrument.symbol}: a {side} position whose profit has the wrong sign")
+        warnings.append(f"{symbol}: a {side} position whose profit has the wrong sign")
 
 
 def _is_isolated(row: Row, symbol: str, warnings: list[str]) -> bool:

@@ -29,7 +29,7 @@ _NO_COLLATERAL = frozenset({"POINT"})  # fee vouchers
 
 
 def unified_pools(
-    account: Row, cross: Sequence[Held], prices: Mapping[str, Decimal], mode: str, warnings: list[str]
+    account: Row, cross: Sequence[Held], *, prices: Mapping[str, Decimal], mode: str, warnings: list[str]
 ) -> list[Pool]:
     """The account's pool, or in single-currency mode one for each currency at stake."""
     balances = record(account, "balances")
@@ -71,7 +71,7 @@ def _account_pool(
     if not cross and not debts and not told and not (reported and told is None):
         return pool
     own = _own(told, cross, mode, warnings)
-    equity = _checked_equity(account, equity, own, reported, warnings)
+    equity = _checked_equity(account, equity, own=own, reported=reported, warnings=warnings)
     if equity is not None and equity <= 0 and own:
         return replace(pool, equity=equity, maintenance_margin=own)
     needed = requirement("cross", equity, own=own, reported=reported, warnings=warnings)
@@ -99,7 +99,7 @@ def _own(told: Decimal | None, cross: Sequence[Held], mode: str, warnings: list[
 
 
 def _checked_equity(
-    account: Row, equity: Decimal | None, own: Decimal | None, reported: Decimal | None, warnings: list[str]
+    account: Row, equity: Decimal | None, *, own: Decimal | None, reported: Decimal | None, warnings: list[str]
 ) -> Decimal | None:
     """The margin balance, checked by available and initial margin, which add up to it."""
     parts = total((number(account, "total_available_margin"), number(account, "total_initial_margin")))

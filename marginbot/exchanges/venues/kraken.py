@@ -74,7 +74,7 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
         exchange=INFO.id,
         mode="spot margin",
         taken_at=now,
-        pools=(_judged(pool, balance, listed, payloads.get("holdings"), warnings),),
+        pools=(_judged(pool, balance, listed, holdings=payloads.get("holdings"), warnings=warnings),),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
@@ -98,7 +98,7 @@ def _equity(balance: Row, warnings: list[str]) -> Decimal | None:
     return min(told, parts) if apart(told, parts) else told
 
 
-def _judged(pool: Pool, balance: Row, listed: Sequence[Row], holdings: Any, warnings: list[str]) -> Pool:
+def _judged(pool: Pool, balance: Row, listed: Sequence[Row], *, holdings: Any, warnings: list[str]) -> Pool:
     level, used = number(balance, "ml"), number(balance, "m")
     if not pool.positions and not used and not level:
         return pool
