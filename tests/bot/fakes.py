@@ -51,9 +51,10 @@ class FakeReader:
     asked: list[tuple[str, Credential]] = field(default_factory=list)
     rights: Passport = field(default_factory=lambda: Passport(can_read=True, can_trade=False, can_withdraw=False))
     gate: asyncio.Event | None = None  # holds readings until set
+    known: Mapping[str, VenueInfo] = field(default_factory=lambda: VENUES)
 
     def venues(self) -> Mapping[str, VenueInfo]:
-        return VENUES
+        return self.known
 
     def check_form(self, exchange: str, credential: Credential) -> None:
         if exchange == "hyperliquid" and not credential.key.startswith("0x"):

@@ -24,10 +24,11 @@ from marginbot.domain.errors import (
     NoSuchAccount,
     NotAllowed,
     RequestError,
+    UnknownExchange,
 )
 from marginbot.domain.grading import Grade
 from marginbot.flow.access import AccessMode
-from marginbot.flow.ports import CycleRecord
+from marginbot.flow.ports import CycleRecord, VenueInfo
 from tests.bot.alerts import alerted, pressed
 from tests.bot.builders import ALICE, BOB, CALM, CHARLIE, GROUP, OPERATOR, report
 from tests.bot.conftest import Desk
@@ -202,6 +203,21 @@ async def test_strangers_cannot_begin_to_add(desk: Desk) -> None:
         with pytest.raises(NotAllowed):
             await attempt
     assert not desk.services.dialogues.wants_secret(CHARLIE)
+
+
+async def test_exchanges_read_as_estimates_are_typed_and_refused_ones_say_why(desk: Desk) -> None:
+    rough = VenueInfo(
+        id="rough", title="Rough", fields=(("key", "API key"),), instructions="Make a key.", estimates_only=True
+    )
+    locked = VenueInfo(id="locked", title="Locked", fields=(), instructions="", refusal="Locked has no read-only keys.")
+    desk.reader.known = {**desk.reader.known, "rough": rough, "locked": locked}
+    offered = [button.data for row in (await add(desk.call(ALICE), desk.services)).buttons for button in row]
+    assert "add:bybit" in offered
+    assert not {"add:rough", "add:locked"} & set(offered)
+    assert "Rough" in (await add(desk.call(ALICE, "rough"), desk.services)).html
+    with pytest.raises(UnknownExchange) as caught:
+        await add(desk.call(ALICE, "locked", "main", "k"), desk.services)
+    assert caught.value.advice == "Locked has no read-only keys. Nothing was stored."
 
 
 @pytest.mark.parametrize("handler", [invite, health])

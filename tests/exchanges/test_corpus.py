@@ -25,6 +25,7 @@ EXCHANGES: Mapping[str, str] = {
 }
 GENERAL = ("coinbase", "toobit")  # read in the general way
 READ = frozenset({*OWN, *GENERAL})
+GENERAL = ("toobit",)  # read in the general way
 CREDENTIALS: Mapping[str, Credential] = {
     "aster": Credential("0x" + "ab" * 20, "0x" + "11" * 32),
     "coinbase": Credential("organizations/1/apiKeys/2", base64.b64encode(bytes(range(64))).decode()),

@@ -83,7 +83,7 @@ def test_a_single_collateral_wallet_is_a_pool_in_its_coin() -> None:
     # 100,000 dollars at 50,000 are 2 BTC, 1 % of them is needed.
     assert (pool.currency, pool.equity, pool.maintenance_margin) == ("BTC", D("0.5"), D("0.02"))
     assert pool.positions[0].liquidation_price == D(31000)
-    assert pool.positions[0].tiers[0].cap == D(10)
+    assert (pool.positions[0].tiers[0].cap, pool.positions[0].tiers[1].floor) == (D(10), D(10))
 
 
 def test_longs_and_shorts_of_an_underlying_are_netted_in_our_figure() -> None:
