@@ -27,7 +27,7 @@ from marginbot.app import Desk, Watch, build_desk, build_watch, utc_now
 from marginbot.bot import render_account, render_alert
 from marginbot.bot.render import to_plain, to_rich
 from marginbot.domain.grading import RUNGS, Grade
-from marginbot.domain.notices import Notice, Outcome, Sent
+from marginbot.domain.notices import Notice, Outcome, Sent, Shown
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.cycle import CycleSettings
@@ -175,10 +175,12 @@ class DemoMessenger:
         self._stage = stage
         self._story = story
         self._sent = 0
+        self._shown: set[int] = set()
 
     async def send(self, notice: Notice, now: datetime) -> Outcome:
         """Show a notice; it always arrives."""
         self._sent += 1
+        self._shown.add(notice.id)
         facts = notice.facts
         html = render_alert.alert(notice, now)
         grade = facts.grade or Grade.OK
@@ -199,6 +201,13 @@ class DemoMessenger:
         for notice in notices:
             await self.send(notice, now)
         return Sent(self._sent)
+
+    async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome:
+        """A terminal keeps what it showed: what is new is shown below."""
+        for one in told:
+            if one.notice.id not in self._shown:
+                await self.send(one.notice, now)
+        return Sent(message_id)
 
 
 class Clock:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from marginbot.domain.errors import BadCredentials
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import Notice, Outcome, Sent
+from marginbot.domain.notices import NotEditable, Notice, Outcome, Sent, Shown
 from marginbot.domain.passport import Passport
 from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.volatility import Volatility
@@ -98,6 +98,8 @@ class FakeMessenger:
         self.tried: list[Notice] = []
         self.accepted: list[Notice] = []
         self.messages = 0
+        self.amended: list[tuple[int, list[Shown]]] = []
+        self.edits: list[Outcome | NotEditable] = []  # outcomes of changes to messages
         self.poisoned: set[str] = set()  # subjects that cannot be rendered
         self.while_sending: Callable[[], None] = lambda: None
 
@@ -118,6 +120,16 @@ class FakeMessenger:
             raise outcome
         if isinstance(outcome, Sent):
             self.accepted += notices
+        return outcome
+
+    async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome | NotEditable:
+        self.amended.append((message_id, list(told)))
+        await asyncio.sleep(0)
+        self.while_sending()
+        outcome = self.edits.pop(0) if self.edits else Sent(message_id)
+        if isinstance(outcome, Sent):
+            known = {notice.id for notice in self.accepted}
+            self.accepted += [one.notice for one in told if one.notice.id not in known]
         return outcome
 
     def told(self, chat_id: int) -> list[str]:

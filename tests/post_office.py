@@ -17,6 +17,7 @@ from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import PoolReport
+from marginbot.flow.cycle import note_of_end
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.ports import Account, Credential, CycleRecord, Person
 from marginbot.store.sqlite_store import SqliteStore, open_store
@@ -50,7 +51,7 @@ class Post:
         return self.store.add_account(Person(user_id, f"U{user_id}"), user_id, "bybit", label, credential, self.clock())
 
     def write(self, account: Account, grade: Grade, number: int = 1, *, subject: str = POOL, cushion: float = 1.5,
-              reason: Reason = Reason.WORSENED) -> None:  # fmt: skip
+              reason: Reason = Reason.WORSENED, over: bool = False) -> None:  # fmt: skip
         """A notice, as a cycle writes it."""
         now = self.clock()
         notice = NewNotice(
@@ -72,6 +73,7 @@ class Post:
                 states={subject: state},
                 notices=[notice],
                 next_due_at=now,
+                notes=[note_of_end(notice)] if over else (),
             )
         )
 

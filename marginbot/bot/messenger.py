@@ -11,8 +11,8 @@ from telegram import Bot
 from marginbot.bot import render_alert, render_bundle
 from marginbot.bot.figures import BLIND, SYMBOLS, text
 from marginbot.bot.render import to_plain
-from marginbot.bot.wire import Letter, post, post_whole
-from marginbot.domain.notices import Notice, Outcome
+from marginbot.bot.wire import Letter, amend, post, post_whole
+from marginbot.domain.notices import NotEditable, Notice, Outcome, Shown
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,14 @@ class TelegramMessenger:
             silent=not any(notice.sound for notice in notices),
         )
         return await post_whole(self._bot, letter)
+
+    async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome | NotEditable:
+        """Change a message that was sent, so that it shows this."""
+        chat_id = told[0].notice.chat_id
+        letter = Letter(
+            chat_id=chat_id, html=render_bundle.amended(told, now), buttons=render_bundle.amended_buttons(told)
+        )
+        return await amend(self._bot, letter, message_id)
 
 
 def letter_of(notice: Notice, now: datetime) -> Letter:

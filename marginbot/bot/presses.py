@@ -17,6 +17,7 @@ from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
 from marginbot.bot.render import pages
 from marginbot.bot.render_alert import rescue
+from marginbot.bot.render_bundle import MARK
 from marginbot.bot.render_status import View
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.errors import NotAllowed
@@ -31,7 +32,6 @@ _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
-_MARK = "🔕 "
 PRIVATE_ONLY = "Amounts are shown in our private chat only: /status there."
 
 
@@ -103,7 +103,7 @@ async def _acknowledge(pressed: Press, notice: Notice, account: Account, service
 async def _acknowledge_all(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     """Everything that the message told; what has become worse since then is left as it is."""
     together, call = services.store.notices_with(notice.id), pressed.call
-    done = services.preferences.acknowledge_messages(call.person.user_id, together, call.at)
+    done = services.preferences.acknowledge_messages(call.person.user_id, together, call.at, by=call.person.name)
     return _quieted(pressed, notice, done)
 
 
@@ -113,7 +113,8 @@ async def _snooze(pressed: Press, notice: Notice, account: Account, services: Se
 
 def _quiet(pressed: Press, notice: Notice, services: Services, *, wait: timedelta | None) -> Answer:
     call = pressed.call
-    return _quieted(pressed, notice, services.preferences.quiet_message(call.person.user_id, notice, wait, call.at))
+    done = services.preferences.quiet_message(call.person.user_id, notice, wait, call.at, by=call.person.name)
+    return _quieted(pressed, notice, done)
 
 
 def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
@@ -121,7 +122,7 @@ def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
         return Answer(toast="It is calm again: there is nothing to quiet.", alert=True)
     word = "Acknowledged" if done[0].mute.kind is MuteKind.ACKNOWLEDGED else "Snoozed"
     ends = until(min(q.mute.until for q in done), pressed.call.at)
-    mark = f"{_MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
+    mark = f"{MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
     toast = f"{word} until {ends}. Anything worse still comes through."
     return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
 
@@ -129,7 +130,7 @@ def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
 def _marked(html: str, mark: str) -> str | None:
     if not html:
         return None
-    kept = [line for line in html.split("\n") if not line.startswith(_MARK)]
+    kept = [line for line in html.split("\n") if not line.startswith(MARK)]
     return "\n".join([*kept, mark])
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from marginbot.bot import render_alert
 from marginbot.bot.calls import Button, Rows
+from marginbot.bot.figures import quiet, text, until
 from marginbot.bot.render import length
 from marginbot.bot.render_alert import BLINDNESS, BUDGET
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import Notice
+from marginbot.domain.notices import NoteKind, Notice, Shown
 
 LINES_OF_THE_OTHERS = 5
+MOST_NOTES = 4  # what the budget of a message leaves room for
+MARK = "🔕 "
 
 
 def bundle(notices: Sequence[Notice], now: datetime) -> str:
@@ -40,6 +44,39 @@ def buttons(notices: Sequence[Notice]) -> Rows:
     if sum(_can_be_quieted(notice) for notice in notices) < 2:
         return rows
     return (*rows, (Button("Acknowledge all", f"all:{notices[0].id}"),))
+
+
+def amended(told: Sequence[Shown], now: datetime) -> str:
+    """A message that was sent, as it is now: the last word of each story, and at the foot what happened since.
+
+    That it was late, or perhaps a repeat, was a word for the moment when it came.
+    """
+    fresh = [replace(one.notice, attempts=0) for one in told]
+    at = min(notice.created_at for notice in fresh)
+    html = render_alert.alert(fresh[0], at) if len(fresh) == 1 else bundle(fresh, at)
+    notes = [_note(one, now, named=len(told) > 1) for one in told if one.note is not None]
+    return "\n".join([html, *dict.fromkeys(notes[:MOST_NOTES])])
+
+
+def amended_buttons(told: Sequence[Shown]) -> Rows:
+    """What can still be done about it: the worst that nobody asked to be quiet about and that is not over."""
+    open_ones = [one.notice for one in told if one.note is None]
+    if open_ones:
+        return buttons(open_ones)
+    worst = told[0]
+    details = Button("Details", f"det:{worst.notice.id}")
+    over = all(one.note is not None and one.note.kind is NoteKind.OVER for one in told)
+    return ((details,),) if over else ((Button("Snooze 1 h", f"snz:{worst.notice.id}"), details),)
+
+
+def _note(one: Shown, now: datetime, *, named: bool) -> str:
+    assert one.note is not None
+    who = f"{quiet(one.notice.facts.label, 24)}: " if named else ""
+    if one.note.kind is NoteKind.OVER:
+        return f"✅ {who}this is over"
+    by = f" by {text(one.note.by, 40)}" if one.note.by else ""
+    end = "" if one.note.until is None else f" until {until(one.note.until, now)}"
+    return f"{MARK}{who}{one.note.kind.capitalize()}{by}{end}"
 
 
 def _can_be_quieted(notice: Notice) -> bool:

@@ -32,7 +32,7 @@ from telegram.error import (
 
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.render import LIMIT, to_plain
-from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain, Unreachable
+from marginbot.domain.notices import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable
 from marginbot.logs import scrub
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ GONE = (
     "need administrator rights",
     "topic_closed",
 )
+# A change that changes nothing, and messages that cannot be changed.
+SAME = "not modified"
+FIXED = ("message to edit not found", "message can't be edited", "message_id_invalid", "message not found")
 # A topic that takes no more messages; the forum's general topic may.
 TOPIC_GONE = ("topic_closed", "topic_deleted", "topic_id_invalid", "thread not found")
 
@@ -134,6 +137,35 @@ class Form:
     mode: ParseMode | None
     markup: InlineKeyboardMarkup | None
     picture: bytes | None = field(default=None, repr=False)
+
+
+async def amend(bot: Bot, letter: Letter, message_id: int) -> Outcome | NotEditable:
+    """Change a message, in the fullest form that Telegram takes; where it shows that already, all is well."""
+    refused = ""
+    for form in _forms(letter):
+        try:
+            await bot.edit_message_text(
+                form.text,
+                letter.chat_id,
+                message_id,
+                parse_mode=form.mode,
+                reply_markup=form.markup,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        except TelegramError as error:
+            result = outcome_of(error)
+            if not isinstance(result, Refused):
+                return result
+            told = result.error.lower()
+            if SAME in told:
+                return Sent(message_id)
+            if any(part in told for part in FIXED):
+                return NotEditable(result.error)
+            refused = result.error
+            log.warning("Telegram refused a form of a change: %s", refused)
+        else:
+            return Sent(message_id)
+    return NotEditable(refused)
 
 
 def _forms(letter: Letter) -> list[Form]:

@@ -6,11 +6,12 @@ recorded with it, never from live state.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from marginbot.domain.alerting import Reason
+from marginbot.domain.alerting import MuteKind, Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
@@ -37,6 +38,28 @@ class Companion:
     cushion: float | None
 
 
+class NoteKind(StrEnum):
+    """What a note adds to a message that was sent already."""
+
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    OVER = "over"
+
+    @classmethod
+    def of(cls, mute: MuteKind) -> NoteKind:
+        """The note of somebody's quiet."""
+        return cls.ACKNOWLEDGED if mute is MuteKind.ACKNOWLEDGED else cls.SNOOZED
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What happened to an alert after it was told, for the foot of its message."""
+
+    kind: NoteKind
+    by: str = ""  # who asked for quiet; empty: nobody in particular
+    until: datetime | None = None  # how long the quiet lasts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that a message says, as it was when it was decided."""
@@ -61,6 +84,7 @@ class Facts:
     terms: TermsNews | None = None  # the notice is about what the venue requires, and margin is as it was
     others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
+    note: Note | None = None  # set: no message of its own, only a line at the foot of the episode's message
 
     @property
     def known_at(self) -> datetime:
@@ -75,6 +99,9 @@ class Facts:
         return gone and worst >= Grade.WARNING and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
 
 
+UNNUMBERED = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNotice:
     """A notice about to be written, in the same transaction as the state that caused it."""
@@ -82,7 +109,7 @@ class NewNotice:
     account_id: int
     subject: str  # pool name; "" is the account itself
     episode: int
-    number: int
+    number: int  # notes are numbered downwards from -1, by the store: `UNNUMBERED` asks for the next
     user_id: int
     chat_id: int
     sound: bool
@@ -115,6 +142,15 @@ class Line:
     created_at: datetime
     attempts: int = 0
     next_attempt_at: datetime | None = None  # of one being sent: when it may be taken for lost
+    is_note: bool = False
+
+    @property
+    def amends(self) -> bool:
+        """Whether it changes the episode's message instead of being one.
+
+        An edit does not ring: what gets worse, is repeated, or ends, is a message of its own.
+        """
+        return self.is_note or self.reason is Reason.EASED
 
     @property
     def story(self) -> tuple[int, str]:
@@ -134,6 +170,7 @@ class DropReason(StrEnum):
     UNREACHABLE = "unreachable"
     ACCOUNT_REMOVED = "account_removed"
     VENUE_OUTAGE_TOLD = "venue_outage_told"
+    NOTHING_TO_NOTE_IT_ON = "nothing_to_note_it_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +206,39 @@ class Moved:
 Outcome = Sent | TryAgain | Unreachable | Moved
 
 
+@dataclass(frozen=True, slots=True)
+class NotEditable:
+    """The message is not there any more, or cannot be changed."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One story of a message: what it tells of it last, and what happened to that since."""
+
+    notice: Notice
+    note: Note | None = None
+
+
+def shown(carried: Iterable[Notice]) -> list[Shown]:
+    """What a message that carries these notices has to show: of each story the last word and the last note on it.
+
+    The worst first. A note on what was told before the last word is void.
+    """
+    told: dict[tuple[int, str], Notice] = {}
+    notes: dict[tuple[int, str], Note] = {}
+    for notice in sorted(carried, key=lambda notice: notice.id):
+        story = notice.account_id, notice.subject
+        if notice.facts.note is not None:
+            notes[story] = notice.facts.note
+        else:
+            told[story] = notice
+            notes.pop(story, None)
+    found = [Shown(notice, notes.get(story)) for story, notice in told.items()]
+    return sorted(found, key=lambda one: (-(one.notice.facts.grade or Grade.OK), one.notice.id))
+
+
 def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int = 1) -> datetime:
     """When to try again: what was asked for, else exponentially later, never more than a minute.
 
@@ -187,14 +257,23 @@ def _doubled(first: timedelta, times: int) -> timedelta:
     return first * (1 << min(max(0, times - 1), 10))
 
 
+def newest_news(story: Iterable[Line]) -> int:
+    """The id of a story's last word; notes are none. 0: there is none."""
+    return max((line.id for line in story if not line.is_note), default=0)
+
+
 def overtaken(line: Line, newest_id: int, now: datetime) -> bool:
-    """Whether a pending notice has lost its point: its subject has newer news, and it is late or already tried."""
-    return newest_id > line.id and (line.attempts > 0 or now - line.created_at > OVERTAKEN_AFTER)
+    """Whether a pending notice has lost its point: its subject has newer news, and it is late or already tried.
+
+    What only changes a message never keeps news waiting.
+    """
+    late = line.amends or line.attempts > 0 or now - line.created_at > OVERTAKEN_AFTER
+    return newest_id > line.id and late
 
 
 def quieted_grade(line: Line) -> Grade | None:
     """The grade at which an acknowledgement takes the point out of a waiting notice; None: it is told regardless."""
-    if line.reason in (Reason.REMINDER_DUE, Reason.STILL_BLIND):
+    if line.reason in (Reason.REMINDER_DUE, Reason.STILL_BLIND) and not line.is_note:
         return line.grade or Grade.OK
     return None
 

@@ -23,7 +23,7 @@ from marginbot.domain.alerting import (
 from marginbot.domain.errors import Cause, NoSuchAccount, OurFault, ReadingError, VaultError, VenueDown
 from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.margin import PoolState, Snapshot
-from marginbot.domain.notices import Facts, NewNotice
+from marginbot.domain.notices import UNNUMBERED, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.intervals import interval, strained_interval
@@ -246,6 +246,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         report=report,
         states=states,
         notices=notices,
+        notes=[note_of_end(notice) for notice in notices if notice.facts.reason is Reason.RECOVERED],
         next_due_at=context.now + _wait(context, report),
         reading=LastReading(reading, volatilities),
     )
@@ -341,3 +342,18 @@ def _wait(context: Context, report: AccountReport) -> timedelta:
         return usual
     cushions = [pool.cushion for pool in report.pools if pool.cushion is not None]
     return strained_interval(usual, report.grade, min(cushions, default=None), context.policy)
+
+
+def note_of_end(ending: NewNotice) -> NewNotice:
+    """The episode's message shows its end, too: its buttons have lost their use."""
+    facts = ending.facts
+    over = Facts(
+        label=facts.label,
+        exchange=facts.exchange,
+        mode=facts.mode,
+        reason=Reason.UNCHANGED,
+        at=facts.at,
+        grade=None,
+        note=Note(NoteKind.OVER),
+    )
+    return replace(ending, number=UNNUMBERED, sound=False, facts=over)

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from marginbot.domain.backlog import Backlog, Story
 from marginbot.domain.notices import (
     DropReason,
     Line,
     Moved,
+    NotEditable,
     Notice,
     Outcome,
     Sent,
     TryAgain,
     Unreachable,
     is_urgent,
+    newest_news,
     overtaken,
     quieted_grade,
     retry_at,
+    shown,
     urgency,
 )
 from marginbot.domain.pacing import LineTrouble, Pacing
@@ -32,6 +36,8 @@ from marginbot.flow.ports import Messenger, Store
 from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MOST_IN_FLIGHT = 8
 MOST_CALM_IN_FLIGHT = 6
@@ -142,7 +148,7 @@ class Delivery:
     def _start(self, chat_id: int, now: datetime, *, urgent: bool) -> bool:
         """Take what the chat is told next. Nothing is awaited in here: who acknowledges, does it before or after."""
         heads = [head for story in self._backlog.stories(chat_id, now) if (head := self._head(story, now)) is not None]
-        wanted = self._together(heads)
+        wanted, message_id = self._together(heads)
         taken = self._store.begin_attempts([line.id for line in wanted], now, now + LEASE) if wanted else []
         for line in wanted:
             self._backlog.change(line.id, attempts=line.attempts + 1, next_attempt_at=now + LEASE)
@@ -156,12 +162,12 @@ class Delivery:
         self._pacing.take(chat_id, now, urgent=urgent)
         self._backlog.leave(chat_id)
         self._in_flight += 1
-        self.tasks.spawn(self._work(taken))
+        self.tasks.spawn(self._work(taken, message_id))
         return True
 
     def _head(self, story: Story, now: datetime) -> Line | None:
         """What is told next of a story; what lost its point is dropped on the way."""
-        newest_id = story[-1].id
+        newest_id = newest_news(story)
         for line in list(story):
             reason = self._point_lost(line, newest_id, now)
             if reason is None:
@@ -170,14 +176,22 @@ class Delivery:
             self._backlog.remove(line.id)
         return None
 
-    def _together(self, heads: Sequence[Line]) -> Sequence[Line]:
-        if heads and heads[0].id in self._alone:
-            return heads[:1]
-        return [head for head in heads if head.id not in self._alone][:MOST_IN_A_BUNDLE]
+    def _together(self, heads: Sequence[Line]) -> tuple[Sequence[Line], int | None]:
+        """What goes in one request: new messages first, else all changes of one message, and which message that is."""
+        bases = {head.id: self._store.episode_message(head.id) for head in heads if head.amends}
+        new = [head for head in heads if bases.get(head.id) is None and not head.is_note]
+        if new and new[0].id in self._alone:
+            return new[:1], None
+        if new:
+            return [head for head in new if head.id not in self._alone][:MOST_IN_A_BUNDLE], None
+        message_id = next((base for base in bases.values() if base is not None), None)
+        return [head for head in heads if bases[head.id] == message_id], message_id
 
     def _point_lost(self, line: Line, newest_id: int, now: datetime) -> DropReason | None:
         if overtaken(line, newest_id, now):
             return DropReason.OVERTAKEN
+        if line.is_note and self._store.episode_message(line.id) is None:
+            return DropReason.NOTHING_TO_NOTE_IT_ON
         grade = quieted_grade(line)
         if grade is not None:
             state = self._store.states(line.account_id).get(line.subject)
@@ -185,10 +199,12 @@ class Delivery:
                 return DropReason.ACKNOWLEDGED
         return None
 
-    async def _work(self, notices: Sequence[Notice]) -> None:
+    async def _work(self, notices: Sequence[Notice], message_id: int | None) -> None:
         try:
-            outcome = await self._sent(notices)
-            self._finish(notices, outcome, self._clock())
+            if message_id is None:
+                self._finish(notices, await self._sent(notices), self._clock())
+            else:
+                await self._amend(notices, message_id)
         finally:
             now, chat_id = self._clock(), notices[0].chat_id
             self._in_flight -= 1
@@ -196,12 +212,33 @@ class Delivery:
             self._backlog.back(chat_id, now)
             self.dispatch()
 
+    async def _amend(self, notices: Sequence[Notice], message_id: int) -> None:
+        """Change a message; what cannot be told by that becomes a message of its own, a note is dropped with a reason.
+
+        The change is made from what is recorded, so that making it twice after a crash is making it once.
+        """
+        told = shown([*self._store.carried(notices[0].chat_id, message_id), *notices])
+        outcome = await self._tried(notices, lambda: self._messenger.amend(message_id, told, self._clock()))
+        if not isinstance(outcome, NotEditable):
+            self._finish(notices, outcome, self._clock())
+            return
+        log.info("message %s cannot be changed: %s", message_id, outcome.error)
+        for note in (notice for notice in notices if notice.facts.note is not None):
+            self._store.drop_notice(note.id, DropReason.NOTHING_TO_NOTE_IT_ON, self._clock())
+            self._backlog.remove(note.id)
+        news = [notice for notice in notices if notice.facts.note is None]
+        if news:
+            self._finish(news, await self._sent(news), self._clock())
+
     async def _sent(self, notices: Sequence[Notice]) -> Outcome:
+        if len(notices) == 1:
+            return await self._tried(notices, lambda: self._messenger.send(notices[0], self._clock()))
+        return await self._tried(notices, lambda: self._messenger.send_bundle(notices, self._clock()))
+
+    async def _tried(self, notices: Sequence[Notice], request: Callable[[], Awaitable[T]]) -> T | TryAgain:
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                if len(notices) == 1:
-                    return await self._messenger.send(notices[0], self._clock())
-                return await self._messenger.send_bundle(notices, self._clock())
+                return await request()
         except TimeoutError:
             return TryAgain("no answer in time", line=True)
         except Exception as error:

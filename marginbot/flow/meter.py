@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from marginbot.domain.notices import Notice, Outcome, Sent
+from marginbot.domain.notices import NotEditable, Notice, Outcome, Sent, Shown
 from marginbot.flow.ports import Messenger
 
 
@@ -42,7 +42,13 @@ class Unmetered:
         """Not counted."""
 
 
-OUTCOMES = {"Sent": "sent", "TryAgain": "try_again", "Unreachable": "unreachable", "Moved": "moved"}
+OUTCOMES = {
+    "Sent": "sent",
+    "TryAgain": "try_again",
+    "Unreachable": "unreachable",
+    "Moved": "moved",
+    "NotEditable": "not_editable",
+}
 
 
 class MeteredMessenger:
@@ -60,6 +66,12 @@ class MeteredMessenger:
     async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
         """Send several as one message, and count each."""
         return await self._counted(self._messenger.send_bundle(notices, now), notices)
+
+    async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome | NotEditable:
+        """Change a message, and count that."""
+        outcome = await self._messenger.amend(message_id, told, now)
+        self._meter.send("amended" if isinstance(outcome, Sent) else OUTCOMES[type(outcome).__name__])
+        return outcome
 
     async def _counted(self, sending: Awaitable[Outcome], notices: Sequence[Notice]) -> Outcome:
         try:

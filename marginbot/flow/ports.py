@@ -16,7 +16,7 @@ from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Ladders
 from marginbot.domain.history import Series
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import DropReason, Line, NewNotice, Notice, Outcome
+from marginbot.domain.notices import DropReason, Line, NewNotice, NotEditable, Notice, Outcome, Shown
 from marginbot.domain.passport import KeyCheck, Passport
 from marginbot.domain.record import Acknowledged, Telling
 from marginbot.domain.report import AccountReport
@@ -141,6 +141,7 @@ class CycleRecord:
     next_due_at: datetime
     refused: Cause | None = None
     reading: LastReading | None = None  # what the report was made of; None: unreadable
+    notes: Sequence[NewNotice] = ()  # on messages that were sent before
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,9 @@ class Store(Protocol):
         A notice that exists already (same key) is not written twice.
         """
 
-    def set_mute(self, account_id: int, subject: str, mute: Mute | None) -> None: ...
+    def set_mute(self, account_id: int, subject: str, mute: Mute | None, by: str = "") -> None:
+        """Quiet a subject, or lift its quiet; noted on the episode's message with who asked for it."""
+
     def standing(self, account: Account) -> Standing: ...
     def last_reading(self, account_id: int) -> LastReading | None:
         """The last good reading in full; None: none yet, or written by a version that differs."""
@@ -303,7 +306,13 @@ class Store(Protocol):
         """Pending notices that were to wait longer are due now."""
 
     def notices_with(self, notice_id: int) -> Sequence[Notice]:
-        """All notices of the message that carried this one."""
+        """What the message that carried this one tells now: of each story the last word."""
+
+    def episode_message(self, notice_id: int) -> int | None:
+        """The message that last told of a pending notice's episode, in its chat; None: there is none."""
+
+    def carried(self, chat_id: int, message_id: int) -> Sequence[Notice]:
+        """Every notice and note that a message carries, oldest first."""
 
     def drop_notice(self, notice_id: int, reason: DropReason, now: datetime) -> None: ...
     def notice_of_message(self, chat_id: int, message_id: int) -> Notice | None:
@@ -342,3 +351,6 @@ class Messenger(Protocol):
 
     async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
         """Send several notices for one chat, worst first, as one message."""
+
+    async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome | NotEditable:
+        """Change a message that was sent, so that it shows this. Doing it twice is doing it once."""

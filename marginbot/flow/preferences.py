@@ -54,21 +54,25 @@ class Preferences:
             self.store.set_ladders(user_id, name, ladders)
         return changed
 
-    def acknowledge(self, user_id: int, label: str | None, now: datetime) -> Sequence[Quieted]:
+    def acknowledge(self, user_id: int, label: str | None, now: datetime, *, by: str = "") -> Sequence[Quieted]:
         """Acknowledge everything announced on the person's accounts (or one of them)."""
         return [
-            self._mute(account, subject, Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade], now))
+            self._mute(account, subject, Mute(MuteKind.ACKNOWLEDGED, grade, now + ACKNOWLEDGED_FOR[grade], now), by)
             for account, subject, grade in self._announced(user_id, label)
         ]
 
-    def snooze(self, user_id: int, label: str | None, wait: timedelta, now: datetime) -> Sequence[Quieted]:
+    def snooze(
+        self, user_id: int, label: str | None, wait: timedelta, now: datetime, *, by: str = ""
+    ) -> Sequence[Quieted]:
         """Quiet the present grades for a while."""
         return [
-            self._mute(account, subject, Mute(MuteKind.SNOOZED, grade, now + wait, now))
+            self._mute(account, subject, Mute(MuteKind.SNOOZED, grade, now + wait, now), by)
             for account, subject, grade in self._announced(user_id, label)
         ]
 
-    def quiet_notice(self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime) -> Quieted | None:
+    def quiet_notice(
+        self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime, *, by: str = ""
+    ) -> Quieted | None:
         """Acknowledge (wait None) or snooze the pool of one message; None if it is calm again.
 
         `RequestError` when it is worse by now: nobody is to quiet a grade that they have not seen.
@@ -81,26 +85,32 @@ class Preferences:
             return None
         kind = MuteKind.ACKNOWLEDGED if wait is None else MuteKind.SNOOZED
         until = now + (ACKNOWLEDGED_FOR[grade] if wait is None else wait)
-        return self._mute(account, notice.subject, Mute(kind, grade, until, now))
+        return self._mute(account, notice.subject, Mute(kind, grade, until, now), by)
 
-    def quiet_message(self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime) -> Sequence[Quieted]:
+    def quiet_message(
+        self, user_id: int, notice: Notice, wait: timedelta | None, now: datetime, *, by: str = ""
+    ) -> Sequence[Quieted]:
         """A button or reply on one message; the one that an account is readable again stands for all its pools."""
         if notice.subject or notice.facts.reason is not Reason.SIGHT_BACK:
-            done = self.quiet_notice(user_id, notice, wait, now)
+            done = self.quiet_notice(user_id, notice, wait, now, by=by)
             return [done] if done else []
         account = self._owned(user_id, notice)
         state = self.store.states(account.id).get(notice.subject, AlertState())
         _require_not_worse(notice, state.grade or Grade.OK)
         label = account.label
-        return self.acknowledge(user_id, label, now) if wait is None else self.snooze(user_id, label, wait, now)
+        if wait is None:
+            return self.acknowledge(user_id, label, now, by=by)
+        return self.snooze(user_id, label, wait, now, by=by)
 
-    def acknowledge_messages(self, user_id: int, notices: Sequence[Notice], now: datetime) -> Sequence[Quieted]:
+    def acknowledge_messages(
+        self, user_id: int, notices: Sequence[Notice], now: datetime, *, by: str = ""
+    ) -> Sequence[Quieted]:
         """Everything that one message told together, except what is worse by now; refused when all of it is."""
         done: list[Quieted] = []
         refusal: RequestError | None = None
         for notice in notices:
             try:
-                done += self.quiet_message(user_id, notice, None, now)
+                done += self.quiet_message(user_id, notice, None, now, by=by)
             except RequestError as error:
                 refusal = refusal or error
         if refusal is not None and not done:
@@ -137,8 +147,8 @@ class Preferences:
                     found.append((account, subject, grade))
         return found
 
-    def _mute(self, account: Account, subject: str, mute: Mute) -> Quieted:
-        self.store.set_mute(account.id, subject, mute)
+    def _mute(self, account: Account, subject: str, mute: Mute, by: str) -> Quieted:
+        self.store.set_mute(account.id, subject, mute, by)
         return Quieted(account, subject, mute)
 
 

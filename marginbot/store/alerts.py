@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from marginbot.domain.alerting import AlertState, Mute
+from marginbot.domain.alerting import AlertState, Mute, Reason
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import DropReason, NewNotice
+from marginbot.domain.notices import UNNUMBERED, DropReason, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport
 from marginbot.flow.cycle import ACCOUNT
 from marginbot.flow.ports import Account, CycleRecord, Standing
@@ -49,13 +49,16 @@ class Alerts(History):
                 _write_report(conn, record.account_id, record.report)
             if record.reading is not None:
                 write_last_reading(conn, record.account_id, record.reading)
-            for notice in record.notices:
+            for notice in (*record.notices, *record.notes):
                 write_notice(conn, notice, record.at)
         if record.report is not None:
             self.gather(record.account_id, record.report)
 
-    def set_mute(self, account_id: int, subject: str, mute: Mute | None) -> None:
-        """Quiet a subject, or lift its quiet. Mutes come from here alone: `record` only keeps or ends them."""
+    def set_mute(self, account_id: int, subject: str, mute: Mute | None, by: str = "") -> None:
+        """Quiet a subject, or lift its quiet. Mutes come from here alone: `record` only keeps or ends them.
+
+        That somebody asked for quiet is noted on the message of the episode, in the same transaction.
+        """
         text = None if mute is None else MUTE.encode(mute)
         with self._writing() as conn:
             require_account(conn, account_id)
@@ -66,6 +69,7 @@ class Alerts(History):
             )
             if mute is not None:
                 note_acknowledgement(conn, account_id, subject, mute)
+                note_quiet(conn, account_id, subject, mute, by)
 
     def standing(self, account: Account) -> Standing:
         """An account with its latest report and states."""
@@ -144,6 +148,7 @@ def _write_report(conn: sqlite3.Connection, account_id: int, report: AccountRepo
 def write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> None:
     """Put a notice into the outbox, within the transaction that makes it true."""
     # Only the key may be there already; any other obstacle must fail the whole record, not lose the notice.
+    number = notice.number if notice.facts.note is None else _next_note(conn, notice)
     added = conn.execute(
         "INSERT INTO notices (account_id, subject, episode, number, user_id, chat_id, sound, facts, created_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -152,7 +157,7 @@ def write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> N
             notice.account_id,
             notice.subject,
             notice.episode,
-            notice.number,
+            number,
             notice.user_id,
             notice.chat_id,
             notice.sound,
@@ -173,6 +178,43 @@ def write_notice(conn: sqlite3.Connection, notice: NewNotice, at: datetime) -> N
             "UPDATE notices SET status = 'dropped', drop_reason = ?, dropped_at = ? WHERE id = ?",
             (reason, text_of(at), added.lastrowid),
         )
+
+
+def _next_note(conn: sqlite3.Connection, notice: NewNotice) -> int:
+    row = conn.execute(
+        "SELECT min(number) FROM notices WHERE account_id = ? AND subject = ? AND episode = ? AND chat_id = ?",
+        (notice.account_id, notice.subject, notice.episode, notice.chat_id),
+    ).fetchone()
+    return min(0, row[0] or 0) - 1
+
+
+def note_quiet(conn: sqlite3.Connection, account_id: int, subject: str, mute: Mute, by: str) -> None:
+    """Note on the message of the episode who asked for quiet, unless nothing was told of it yet."""
+    row = conn.execute(
+        "SELECT s.state, a.label, a.exchange, a.user_id, p.private_chat_id FROM alert_states s "
+        "JOIN accounts a ON a.id = s.account_id JOIN people p ON p.user_id = a.user_id "
+        "WHERE s.account_id = ? AND s.subject = ?",
+        (account_id, subject),
+    ).fetchone()
+    state, at = STATE.decode(row[0]), mute.at
+    if at is None or (state.announced is None and state.blind_since is None):
+        return
+    note = Note(NoteKind.of(mute.kind), by, mute.until)
+    facts = Facts(label=row[1], exchange=row[2], mode="", reason=Reason.UNCHANGED, at=at, grade=None, note=note)
+    write_notice(
+        conn,
+        NewNotice(
+            account_id=account_id,
+            subject=subject,
+            episode=state.episode,
+            number=UNNUMBERED,
+            user_id=row[3],
+            chat_id=row[4],
+            sound=False,
+            facts=facts,
+        ),
+        at,
+    )
 
 
 def require_account(conn: sqlite3.Connection, account_id: int) -> None:

@@ -31,6 +31,7 @@ from marginbot.domain.escalation import (
 )
 from marginbot.domain.grading import Grade
 from marginbot.flow.escalation import OpenReceipt
+from marginbot.store.alerts import note_quiet
 from marginbot.store.channels import CHANNEL, LONGEST_REASON, channel_of
 from marginbot.store.codec import MUTE, STATE, optional_time_of, text_of, time_of
 from marginbot.store.record import note_acknowledgement
@@ -203,6 +204,8 @@ class EscalationRows(Rows):
         )
         if mute is asked:
             note_acknowledgement(conn, step.account_id, step.subject, mute)
+            channel = self._channel_of(step.channel_id)
+            note_quiet(conn, step.account_id, step.subject, mute, channel.title if channel else "")
         return 1
 
     def _alarm_now(self, account_id: int, subject: str, now: datetime) -> Alarm | None:

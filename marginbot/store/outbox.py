@@ -10,7 +10,7 @@ from datetime import datetime
 
 from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import DropReason, Line, Moved, Notice, Outcome, Sent, TryAgain, Unreachable
+from marginbot.domain.notices import DropReason, Line, Moved, Notice, Outcome, Sent, TryAgain, Unreachable, shown
 from marginbot.store.codec import FACTS, optional_text_of, optional_time_of, text_of, time_of
 from marginbot.store.rows import Row, Rows
 
@@ -32,9 +32,18 @@ SELECT id, chat_id, account_id, subject, created_at, attempts, next_attempt_at,
     json_extract(told, '$.reason') AS reason,
     json_extract(told, '$.grade') AS grade,
     json_extract(told, '$.cause') IS NOT NULL AS blind,
+    json_extract(told, '$.note') IS NOT NULL AS is_note,
     coalesce(json_extract(told, '$.pool.cushion'), json_extract(told, '$.last_cushion')) AS cushion
 FROM (SELECT *, CASE WHEN json_valid(facts) THEN facts ELSE '{}' END AS told FROM notices)
 WHERE status = 'pending' AND id > ? ORDER BY id
+"""
+# The one that tells of the end is a message of its own, and stays as it is.
+_EPISODE_MESSAGE = """
+SELECT m.message_id FROM notices n JOIN notices m ON m.account_id = n.account_id AND m.subject = n.subject
+    AND m.episode = n.episode AND m.chat_id = n.chat_id
+WHERE n.id = ? AND m.id < n.id AND m.status = 'sent' AND m.message_id IS NOT NULL
+    AND json_extract(m.facts, '$.note') IS NULL AND json_extract(m.facts, '$.reason') <> 'recovered'
+ORDER BY m.id DESC LIMIT 1
 """
 _AMONG = "id IN (SELECT value FROM json_each(?))"
 
@@ -105,11 +114,21 @@ class Outbox(Rows):
             )
 
     def notices_with(self, notice_id: int) -> Sequence[Notice]:
-        """All notices of the message that carried this one."""
+        """What the message that carried this one tells now: of each story the last word."""
         where = (
             "WHERE id = ? OR (chat_id, message_id) = (SELECT chat_id, message_id FROM notices WHERE id = ?) ORDER BY id"
         )
-        return _readable(self._all(_NOTICE + where, notice_id, notice_id))
+        found = _readable(self._all(_NOTICE + where, notice_id, notice_id))
+        return sorted((one.notice for one in shown(found)), key=lambda notice: notice.id)
+
+    def episode_message(self, notice_id: int) -> int | None:
+        """The message that last told of a pending notice's episode, in its chat; None: there is none."""
+        row = self._one(_EPISODE_MESSAGE, notice_id)
+        return None if row is None else int(row["message_id"])
+
+    def carried(self, chat_id: int, message_id: int) -> Sequence[Notice]:
+        """Every notice and note that a message carries, oldest first."""
+        return _readable(self._all(_NOTICE + "WHERE chat_id = ? AND message_id = ? ORDER BY id", chat_id, message_id))
 
     def drop_notice(self, notice_id: int, reason: DropReason, now: datetime) -> None:
         """Give a pending notice up, for a recorded reason."""
@@ -118,8 +137,8 @@ class Outbox(Rows):
 
     def notice_of_message(self, chat_id: int, message_id: int) -> Notice | None:
         """The notice that a message in a chat carried, the worst of several, for replies and buttons."""
-        where = "WHERE chat_id = ? AND message_id = ? ORDER BY json_extract(facts, '$.grade') DESC, id LIMIT 1"
-        return _first(self._all(_NOTICE + where, chat_id, message_id))
+        found = shown(self.carried(chat_id, message_id))
+        return found[0].notice if found else None
 
     def notice(self, notice_id: int) -> Notice | None:
         """A notice by its id, whatever its status."""
@@ -248,4 +267,5 @@ def _line(row: Row) -> Line:
         created_at=time_of(row["created_at"]),
         attempts=row["attempts"],
         next_attempt_at=optional_time_of(row["next_attempt_at"]),
+        is_note=bool(row["is_note"]),
     )

@@ -70,7 +70,8 @@ class People(Rows):
             conn.execute("UPDATE people SET unreachable_since = NULL WHERE user_id = ?", (user_id,))
             conn.execute("DELETE FROM meta WHERE name = ?", (_unreachable(user_id),))
             missed = conn.execute(
-                "SELECT count(*) FROM notices WHERE chat_id = ? AND drop_reason = ? AND dropped_at >= ?",
+                "SELECT count(*) FROM notices WHERE chat_id = ? AND number >= 0 "
+                "AND drop_reason = ? AND dropped_at >= ?",
                 (row[1], DropReason.UNREACHABLE, row[0]),
             ).fetchone()
             return time_of(row[0]), int(missed[0])

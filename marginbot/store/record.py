@@ -17,11 +17,12 @@ from marginbot.store.rows import Rows
 EPOCH_TEXT = "0000"
 MOST = 100_000
 
-# Notices about a key (subject 'key') are no part of an episode.
+# Notices about a key (subject 'key') are no part of an episode, and notes (numbered below 0) are no messages.
 _TELLINGS = (
     "SELECT * FROM (SELECT n.id, n.account_id, a.label, a.exchange, n.subject, n.episode, n.facts, n.created_at, "
     "n.attempted_at, n.accepted_at, n.drop_reason FROM notices n JOIN accounts a ON a.id = n.account_id "
-    "WHERE n.subject <> 'key' AND n.created_at >= ? AND (? OR n.account_id IN (SELECT value FROM json_each(?))) "
+    "WHERE n.subject <> 'key' AND n.number >= 0 AND n.created_at >= ? "
+    "AND (? OR n.account_id IN (SELECT value FROM json_each(?))) "
     "ORDER BY n.id DESC LIMIT ?) ORDER BY id"
 )
 _QUIETS = (

@@ -23,7 +23,7 @@ async def ack(call: Call, services: Services) -> Reply:
     if notice is not None and not call.args:
         return _told(_one(call, services, notice, None), call)
     label = call.args[0] if call.args else None
-    return _told(services.preferences.acknowledge(call.person.user_id, label, call.at), call)
+    return _told(services.preferences.acknowledge(call.person.user_id, label, call.at, by=call.person.name), call)
 
 
 async def snooze(call: Call, services: Services) -> Reply:
@@ -35,7 +35,7 @@ async def snooze(call: Call, services: Services) -> Reply:
     if notice is not None and len(call.args) == 1:
         return _told(_one(call, services, notice, wait), call)
     label = call.args[0] if len(call.args) == 2 else None
-    return _told(services.preferences.snooze(call.person.user_id, label, wait, call.at), call)
+    return _told(services.preferences.snooze(call.person.user_id, label, wait, call.at, by=call.person.name), call)
 
 
 def _notice_answered(call: Call, services: Services) -> Notice | None:
@@ -45,7 +45,8 @@ def _notice_answered(call: Call, services: Services) -> Notice | None:
 
 
 def _one(call: Call, services: Services, notice: Notice, wait: timedelta | None) -> Sequence[Quieted]:
-    return services.preferences.quiet_message(call.person.user_id, notice, wait, call.at)
+    person = call.person
+    return services.preferences.quiet_message(person.user_id, notice, wait, call.at, by=person.name)
 
 
 def _told(done: Sequence[Quieted], call: Call) -> Reply:
