@@ -361,3 +361,9 @@ def m010_reports(db: Database) -> None:
     """Daily reports: when each person wants theirs, and the last day that had it."""
     for statement in REPORTS:
         db.execute(statement)
+
+
+@migrations()
+def m011_reminders(db: Database) -> None:
+    """How often each person's alerts are repeated: seconds by grade; NULL is the default."""
+    db.execute("ALTER TABLE people ADD COLUMN reminders TEXT")

@@ -18,6 +18,7 @@ from telegram.ext import ContextTypes
 from marginbot.bot.budget import GROUP, MEMBER, STRANGER
 from marginbot.bot.calls import SILENCE, Button, Call, Command, Reply, Services, Where
 from marginbot.bot.commands.add import add_in_group, answer
+from marginbot.bot.commands.quiet import ack, is_acknowledgement
 from marginbot.bot.figures import ago, text
 from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming, thread_of
 from marginbot.bot.menus import set_operator_menu
@@ -130,6 +131,8 @@ class Guard:
         if not call.private:
             return await add_in_group(replace(call, args=("",)), self._services) if hidden else SILENCE
         in_dialogue = dialogues.current(call.person.user_id, call.at) is not None
+        if not in_dialogue and is_acknowledgement(call, message.words, self._services):
+            return await ack(call, self._services)
         if message.words and (in_dialogue or dialogues.lapsed(call.person.user_id, call.at)):
             return await answer(call, message.words, self._services)
         if hidden:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from marginbot.bot import figures as fig
 from marginbot.bot import render_key
 from marginbot.bot.figures import text
+from marginbot.domain.alerting import Reminders
 from marginbot.domain.grading import RUNGS, Grade, Ladders
 from marginbot.domain.margin import PoolState
 from marginbot.domain.passport import KeyCheck, Passport
@@ -83,6 +85,26 @@ def thresholds(ladders: Ladders, label: str | None, *, changed: bool = False) ->
         f"or /thresholds{own} cushion {cushion}",
     ]
     return "\n".join(lines)
+
+
+def reminders(chosen: Reminders, *, changed: bool = False) -> str:
+    """How often alerts are repeated."""
+    rows = [("warning", chosen.warning), ("critical", chosen.critical), ("emergency", chosen.emergency)]
+    command = " ".join(f"{name.upper()} {_span(span)}" for name, span in rows)
+    return "\n".join(
+        [
+            f"Until you acknowledge, I repeat an alert {'from now on' if changed else ''}".rstrip() + ":",
+            *(f"<code>{name:<10}every {_span(span)}</code>" for name, span in rows),
+            "A deficit counts as an emergency; from critical on with sound.",
+            "",
+            f"Change: /remind {command}",
+        ]
+    )
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
 
 
 def _table(ladders: Ladders) -> list[str]:

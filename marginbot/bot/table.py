@@ -17,6 +17,8 @@ from marginbot.bot.commands.history import history
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
+from marginbot.bot.commands.remind import USAGE as REMIND_USAGE
+from marginbot.bot.commands.remind import remind
 from marginbot.bot.commands.report import USAGE as REPORT_USAGE
 from marginbot.bot.commands.report import report
 from marginbot.bot.commands.share import share, unshare
@@ -65,6 +67,13 @@ COMMANDS: tuple[Command, ...] = (
         help="show or set when each grade is raised",
         where=PRIVATE,
         handler=thresholds,
+    ),
+    Command(
+        name="remind",
+        usage=REMIND_USAGE,
+        help="how often an alert is repeated until you acknowledge it",
+        where=PRIVATE,
+        handler=remind,
     ),
     Command(
         name="ack",

@@ -159,11 +159,49 @@ class Decision:
     sound: bool
 
 
+# What people may choose: an interval at CRITICAL and worse is no longer than an acknowledgement lasts there.
+REMINDER_RANGE = {
+    Grade.WARNING: (timedelta(minutes=5), timedelta(hours=24)),
+    Grade.CRITICAL: (timedelta(minutes=1), timedelta(hours=1)),
+    Grade.EMERGENCY: (timedelta(minutes=1), timedelta(minutes=15)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reminders:
+    """How often an alert that nobody acknowledged is repeated; DEFICIT as often as EMERGENCY.
+
+    `ValueError` outside of `REMINDER_RANGE`, or when a worse grade would be repeated less often.
+    """
+
+    warning: timedelta = REMINDER_AFTER[Grade.WARNING]
+    critical: timedelta = REMINDER_AFTER[Grade.CRITICAL]
+    emergency: timedelta = REMINDER_AFTER[Grade.EMERGENCY]
+
+    def __post_init__(self) -> None:
+        for grade, (least, most) in REMINDER_RANGE.items():
+            after = self.after(grade)
+            if after is None or not least <= after <= most:
+                raise ValueError(f"reminders of {grade.name} are out of range")
+        if not self.warning >= self.critical >= self.emergency:
+            raise ValueError("a worse grade is to be repeated at least as often")
+
+    def after(self, grade: Grade) -> timedelta | None:
+        """The interval of a grade; None: it is not repeated."""
+        if grade >= Grade.EMERGENCY:
+            return self.emergency
+        return {Grade.WARNING: self.warning, Grade.CRITICAL: self.critical}.get(grade)
+
+
+DEFAULT_REMINDERS = Reminders()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The settings that bear on alerts."""
 
     stale_after: timedelta
+    reminders: Reminders = DEFAULT_REMINDERS
 
 
 def blind_deadline(stale_after: timedelta, cushion: float | None) -> timedelta:
@@ -179,8 +217,8 @@ def step(state: AlertState, observation: Observation, *, policy: Policy, now: da
     if isinstance(observation, Unseen):
         return _unseen(state, observation.cause, policy, now)
     if state.blind_since is not None:
-        return _sight_back(state, observation, now)
-    return _graded(state, observation, now)
+        return _sight_back(state, observation, policy, now)
+    return _graded(state, observation, policy, now)
 
 
 def watch(state: AlertState, observation: Observation, *, policy: Policy, now: datetime) -> Decision:
@@ -239,15 +277,15 @@ def _blinded(state: AlertState, cause: Cause, reason: Reason, now: datetime) -> 
     return Decision(blind, reason, speak=True, sound=(state.grade or Grade.OK) >= Grade.WARNING)
 
 
-def _sight_back(state: AlertState, seen: Seen, now: datetime) -> Decision:
+def _sight_back(state: AlertState, seen: Seen, policy: Policy, now: datetime) -> Decision:
     clear = replace(state, blind_since=None, blind_cause=None, blind_spoke_at=None)
-    behind = _graded(clear, seen, now)
+    behind = _graded(clear, seen, policy, now)
     # One message: that sight is back, with what is seen; louder if the rows below would be.
     spoken = _spoken(behind.state, seen.grade, now)
     return Decision(spoken, Reason.SIGHT_BACK, speak=True, sound=behind.sound or seen.grade >= Grade.CRITICAL)
 
 
-def _graded(state: AlertState, seen: Seen, now: datetime) -> Decision:
+def _graded(state: AlertState, seen: Seen, policy: Policy, now: datetime) -> Decision:
     before, after = state.grade, seen.grade
     worst = None if after is Grade.OK else max(state.worst, after)
     current = replace(state, grade=after, seen_at=now, cushion=seen.cushion, episode_worst=worst)
@@ -263,12 +301,12 @@ def _graded(state: AlertState, seen: Seen, now: datetime) -> Decision:
             return Decision(opened, Reason.MUTED, speak=False, sound=False)
         return _say(replace(opened, mute=None), Reason.WORSENED, now, speak=True, sound=after >= Grade.WARNING)
     lost = seen.is_gone and state.worst >= Grade.WARNING
-    return _same(current, now) if after == before else _calmer(current, now, lost=lost)
+    return _same(current, policy, now) if after == before else _calmer(current, now, lost=lost)
 
 
-def _same(state: AlertState, now: datetime) -> Decision:
+def _same(state: AlertState, policy: Policy, now: datetime) -> Decision:
     assert state.grade is not None
-    interval = REMINDER_AFTER.get(state.grade)
+    interval = policy.reminders.after(state.grade)
     if interval is None or state.spoke_at is None or now - state.spoke_at < interval:
         return Decision(state, Reason.UNCHANGED, speak=False, sound=False)
     if state.mute is not None and state.mute.covers(state.grade, now):

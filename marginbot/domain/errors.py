@@ -4,7 +4,7 @@
     ├── ConfigError            a setting is missing or wrong: start-up ends with exit code 2
     ├── RequestError           a person asked for something that cannot be done as asked
     │   ├── UnknownExchange, BadLabel, LabelTaken, NoSuchAccount, BadCredentials, KeyCanWithdraw
-    │   ├── BadThresholds, BadDuration, BadInvite
+    │   ├── BadThresholds, BadReminders, BadDuration, BadInvite
     │   └── NotAllowed, PrivateOnly, GroupOnly, LimitReached
     ├── ReadingError           an account could not be read; `cause` names why
     │   ├── KeyRefused, NoPermission          the owner must act: polling stops
@@ -76,6 +76,10 @@ class KeyCanWithdraw(RequestError):
 
 class BadThresholds(RequestError):
     """A ladder is not ordered or out of range."""
+
+
+class BadReminders(RequestError):
+    """Reminders out of range, or less frequent at a worse grade."""
 
 
 class BadDuration(RequestError):

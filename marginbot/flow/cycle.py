@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from marginbot.domain.alerting import (
+    DEFAULT_REMINDERS,
     AlertState,
     Decision,
     Observation,
     Policy,
     Reason,
+    Reminders,
     Seen,
     Unseen,
     step,
@@ -138,6 +140,7 @@ class Cycle:
             account=account,
             states=self._store.states(account.id),
             ladders=self._store.ladders(account.id),
+            reminders=self._store.reminders(account.user_id),
             settings=self._settings,
             now=now,
             strained=self.strained(),
@@ -207,11 +210,13 @@ class Context:
     settings: CycleSettings
     now: datetime
     strained: bool = False
+    reminders: Reminders = DEFAULT_REMINDERS
 
     @property
     def policy(self) -> Policy:
         """The part that bears on alerts; going blind takes at least two missed readings."""
-        return Policy(stale_after=max(self.settings.stale_after, 2 * self.settings.poll_interval))
+        stale_after = max(self.settings.stale_after, 2 * self.settings.poll_interval)
+        return Policy(stale_after=stale_after, reminders=self.reminders)
 
 
 def judged(context: Context, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from marginbot.domain.alerting import AlertState, Mute
+from marginbot.domain.alerting import AlertState, Mute, Reminders
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Ladders
 from marginbot.domain.history import Series
@@ -222,6 +222,10 @@ class Store(Protocol):
         """For one account, or (label None) as the owner's default and on all their accounts."""
 
     def user_ladders(self, user_id: int) -> Ladders: ...
+    def reminders(self, user_id: int) -> Reminders:
+        """How often a person's alerts are repeated."""
+
+    def set_reminders(self, user_id: int, reminders: Reminders) -> None: ...
 
     # what keys may do
     def key_check(self, account_id: int) -> KeyCheck | None:

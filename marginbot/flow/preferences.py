@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from marginbot.domain.alerting import ACKNOWLEDGED_FOR, AlertState, Mute, MuteKind, Reason
-from marginbot.domain.errors import BadDuration, BadThresholds, NotAllowed, RequestError
+from marginbot.domain.alerting import ACKNOWLEDGED_FOR, AlertState, Mute, MuteKind, Reason, Reminders
+from marginbot.domain.errors import BadDuration, BadReminders, BadThresholds, NotAllowed, RequestError
 from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.notices import Notice
 from marginbot.flow.ports import Account, Store
 
 DURATION = re.compile(r"(\d{1,5})\s*(m|min|h|hr|hours?|d|days?)", re.IGNORECASE)
 LONGEST_SNOOZE = timedelta(days=7)
+_REMINDER_ADVICE = (
+    "WARNING can be repeated every 5m to 24h, CRITICAL every 1m to 1h, EMERGENCY every 1m to 15m, and what is worse "
+    "at least as often. For instance: /remind WARNING 1h CRITICAL 10m EMERGENCY 3m. Nothing was changed."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,21 @@ class Preferences:
         self.store.set_ladders(user_id, None, changed)
         for name, ladders in special.items():
             self.store.set_ladders(user_id, name, ladders)
+        return changed
+
+    def reminders(self, user_id: int) -> Reminders:
+        """How often a person's alerts are repeated."""
+        return self.store.reminders(user_id)
+
+    def set_reminders(self, user_id: int, chosen: Mapping[Grade, timedelta]) -> Reminders:
+        """Change some of the intervals; `BadReminders` leaves everything as it was."""
+        now = self.store.reminders(user_id)
+        fields = {grade.name.lower(): after for grade, after in chosen.items()}
+        try:
+            changed = replace(now, **fields)
+        except (ValueError, TypeError) as error:
+            raise BadReminders(str(error), advice=_REMINDER_ADVICE) from None
+        self.store.set_reminders(user_id, changed)
         return changed
 
     def acknowledge(self, user_id: int, label: str | None, now: datetime, *, by: str = "") -> Sequence[Quieted]:

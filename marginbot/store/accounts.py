@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from marginbot.domain.alerting import DEFAULT_REMINDERS, Reminders
 from marginbot.domain.errors import Cause, LabelTaken, MarginbotError, NoSuchAccount
 from marginbot.domain.grading import DEFAULT_LADDERS, Ladders
 from marginbot.flow.ports import Account, Credential, Person
@@ -17,6 +19,8 @@ from marginbot.store.people import ensure_person, upsert_person
 from marginbot.store.rows import Row, Rows
 
 log = logging.getLogger(__name__)
+
+REMINDED = ("WARNING", "CRITICAL", "EMERGENCY")  # the grades of `Reminders`, in its order
 
 _COLUMNS = "a.id, a.user_id, p.private_chat_id, a.exchange, a.label, a.created_at, a.refused, a.next_due_at"
 _SOURCE = "FROM accounts a JOIN people p ON p.user_id = a.user_id "
@@ -119,6 +123,27 @@ class Accounts(Rows):
             ensure_person(conn, user_id)
             conn.execute("UPDATE people SET ladders = ? WHERE user_id = ?", (text, user_id))
             conn.execute("UPDATE accounts SET ladders = NULL WHERE user_id = ?", (user_id,))
+
+    def reminders(self, user_id: int) -> Reminders:
+        """How often a person's alerts are repeated."""
+        row = self._one("SELECT reminders FROM people WHERE user_id = ?", user_id)
+        if row is None or row["reminders"] is None:
+            return DEFAULT_REMINDERS
+        try:
+            seconds = json.loads(row["reminders"])
+            return Reminders(*(timedelta(seconds=seconds[name]) for name in REMINDED))
+        except (ValueError, LookupError, TypeError):
+            # Written by another version, say. The defaults are at least heard.
+            log.warning("user %s: the stored reminders cannot be read, the defaults hold", user_id)
+            return DEFAULT_REMINDERS
+
+    def set_reminders(self, user_id: int, reminders: Reminders) -> None:
+        """Store them in seconds by grade, where the audit can read them."""
+        spans = (reminders.warning, reminders.critical, reminders.emergency)
+        seconds = {name: span.total_seconds() for name, span in zip(REMINDED, spans, strict=True)}
+        with self._writing() as conn:
+            ensure_person(conn, user_id)
+            conn.execute("UPDATE people SET reminders = ? WHERE user_id = ?", (json.dumps(seconds), user_id))
 
     def user_ladders(self, user_id: int) -> Ladders:
         """A person's default ladders."""

@@ -13,8 +13,11 @@ WITH states AS (
         CASE json_type(s.state, '$.cushion') WHEN 'text' THEN 1e9
             ELSE json_extract(s.state, '$.cushion') END AS cushion,  -- infinity is stored as a word
         json_extract(s.mute, '$.grade') AS mute_grade,
-        julianday(json_extract(s.mute, '$.until')) AS mute_until
-    FROM alert_states s JOIN accounts a ON a.id = s.account_id
+        julianday(json_extract(s.mute, '$.until')) AS mute_until,
+        -- seconds between reminders, where the owner chose them
+        json_extract(p.reminders, '$.CRITICAL') AS every3,
+        json_extract(p.reminders, '$.EMERGENCY') AS every4
+    FROM alert_states s JOIN accounts a ON a.id = s.account_id JOIN people p ON p.user_id = a.user_id
 )
 
 -- name: untold
@@ -66,7 +69,9 @@ ORDER BY n.id
 SELECT account_id, exchange, subject,
     'last word ' || CAST((julianday(:now) - last_word) * 1440 AS INTEGER) || ' min ago' AS detail
 FROM words WHERE last_word > 0 AND NOT coalesce(is_quiet, 0) AND (julianday(:now) - last_word) * 86400 > CASE
-    WHEN is_blind THEN :blind_limit WHEN grade = 3 THEN :limit3 WHEN grade = 4 THEN :limit4 ELSE :limit5 END
+    WHEN is_blind THEN :blind_limit WHEN grade = 3 THEN coalesce(max(2 * every3, every3 + :patience), :limit3)
+    WHEN grade = 4 THEN coalesce(max(2 * every4, every4 + :patience), :limit4)
+    ELSE coalesce(max(2 * every4, every4 + :patience), :limit5) END
 UNION ALL
 SELECT s.account_id, s.exchange, '', 'blind, last word ' ||
     CAST((julianday(:now) - max(julianday(n.created_at))) * 1440 AS INTEGER) || ' min ago'

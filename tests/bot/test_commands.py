@@ -13,6 +13,7 @@ from marginbot.bot.commands.add import add
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
+from marginbot.bot.commands.remind import remind
 from marginbot.bot.commands.share import share, unshare
 from marginbot.bot.commands.start import start
 from marginbot.bot.commands.thresholds import thresholds
@@ -249,3 +250,14 @@ async def test_all_is_calm(desk: Desk) -> None:
     )
     desk.store.record(record)
     assert (await status(desk.call(ALICE), desk.services)).html.startswith("🟢 <b>All fine</b>: worst main 12.3%")
+
+
+async def test_remind_shows_sets_and_refuses(desk: Desk) -> None:
+    assert "every 10m" in (await remind(desk.call(ALICE), desk.services)).html
+    shown = (await remind(desk.call(ALICE, "critical", "5m", "WARNING", "90m"), desk.services)).html
+    assert "critical  every 5m" in shown
+    assert "WARNING 90m CRITICAL 5m EMERGENCY 3m" in shown
+    for words in (("CRITICAL",), ("OK", "5m"), ("CRITICAL", "5m", "CRITICAL", "6m"), ("CRITICAL", "soon")):
+        with pytest.raises(RequestError):
+            await remind(desk.call(ALICE, *words), desk.services)
+    assert "every 3m" in (await remind(desk.call(BOB), desk.services)).html

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from marginbot.bot.commands.quiet import ack, snooze
+from marginbot.bot.commands.quiet import ack, is_acknowledgement, snooze
 from marginbot.domain.alerting import AlertState, MuteKind, Reason
 from marginbot.domain.errors import (
     Cause,
@@ -37,6 +37,17 @@ async def test_acknowledge_by_command_reply_and_button(desk: Desk) -> None:
     mute = mute_of(desk, account)
     assert mute is not None
     assert (mute.kind, mute.grade) == (MuteKind.ACKNOWLEDGED, Grade.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("words", "quiet"), [("ok", True), ("Got it!", True), ("👍", True), ("what is this?", False), ("no", False)]
+)
+async def test_a_plain_answer_to_an_alert_acknowledges_it_if_it_says_so(desk: Desk, words: str, quiet: bool) -> None:
+    alerted(desk, desk.add(ALICE))
+    call = desk.call(ALICE)
+    assert is_acknowledgement(replace(call, replied_to=77), words, desk.services) is quiet
+    assert not is_acknowledgement(replace(call, replied_to=78), words, desk.services), "an answer to something else"
+    assert not is_acknowledgement(call, words, desk.services), "no answer at all"
 
 
 async def test_snooze_by_command_reply_and_button(desk: Desk) -> None:

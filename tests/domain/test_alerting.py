@@ -17,6 +17,7 @@ from marginbot.domain.alerting import (
     Observation,
     Policy,
     Reason,
+    Reminders,
     Seen,
     Unseen,
     blind_deadline,
@@ -194,6 +195,34 @@ def test_a_first_sight_above_ok_opens_an_episode(grade: Grade, episode: int) -> 
 def test_every_grade_above_notice_is_repeated_sooner_the_worse_it_is() -> None:
     assert list(REMINDER_AFTER) == [WARNING, CRITICAL, EMERGENCY, DEFICIT]
     assert list(REMINDER_AFTER.values()) == sorted(REMINDER_AFTER.values(), reverse=True)
+
+
+def test_a_person_s_own_reminders_hold_and_a_deficit_counts_as_an_emergency() -> None:
+    own = Policy(stale_after=POLICY.stale_after, reminders=Reminders(2 * HOUR, 5 * MINUTE, MINUTE))
+    for grade, every in ((WARNING, 2 * HOUR), (CRITICAL, 5 * MINUTE), (EMERGENCY, MINUTE), (DEFICIT, MINUTE)):
+        assert step(told(grade, every - TICK), Seen(grade), policy=own, now=T0).reason is Reason.UNCHANGED
+        assert step(told(grade, every), Seen(grade), policy=own, now=T0).reason is Reason.REMINDER_DUE
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        (4 * MINUTE, 3 * MINUTE, MINUTE),
+        (25 * HOUR, MINUTE, MINUTE),
+        (2 * HOUR, 61 * MINUTE, MINUTE),
+        (HOUR, 10 * MINUTE, 16 * MINUTE),
+        (HOUR, 2 * MINUTE, 3 * MINUTE),
+        (HOUR, MINUTE, 0 * MINUTE),
+    ],
+)
+def test_reminders_that_would_let_danger_go_quiet_cannot_be_made(spans: tuple[timedelta, ...]) -> None:
+    with pytest.raises(ValueError, match=r"reminders|repeated"):
+        Reminders(*spans)
+
+
+def test_the_defaults_are_those_of_the_table() -> None:
+    assert {grade: Reminders().after(grade) for grade in REMINDER_AFTER} == REMINDER_AFTER
+    assert Reminders().after(NOTICE) is None
 
 
 def test_every_grade_can_be_acknowledged_but_not_for_long_where_it_matters() -> None:

@@ -6,15 +6,40 @@ from datetime import timedelta
 
 import pytest
 
-from marginbot.domain.alerting import ACKNOWLEDGED_FOR, MuteKind
-from marginbot.domain.errors import BadDuration, BadThresholds, NoSuchAccount, NotAllowed, RequestError, VenueDown
+from marginbot.domain.alerting import ACKNOWLEDGED_FOR, DEFAULT_REMINDERS, MuteKind
+from marginbot.domain.errors import (
+    BadDuration,
+    BadReminders,
+    BadThresholds,
+    NoSuchAccount,
+    NotAllowed,
+    RequestError,
+    VenueDown,
+)
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
 from marginbot.flow.preferences import Preferences, parse_duration
 from tests.builders import T0, long_at
 from tests.flow.conftest import ALICE, BOB, CHARLIE, World
 
+MINUTE = timedelta(minutes=1)
 CALM, CRITICAL = long_at(100), long_at(91.9)
 RATIO, CUSHION = ("40", "50", "60", "70"), ("8", "6", "3", "1.5")
+
+
+async def test_reminders_that_a_person_set_are_those_that_come(world: World, preferences: Preferences) -> None:
+    world.register(ALICE, "main", lambda: long_at(91.9, at=world.clock.now))
+    preferences.set_reminders(ALICE.user_id, {Grade.CRITICAL: timedelta(minutes=2), Grade.EMERGENCY: MINUTE})
+    told = []
+    for _ in range(8):
+        await world.after(30)
+        told.append(sum(len(record.notices) for record in world.store.written))
+    assert told == [1, 1, 1, 1, 2, 2, 2, 2], "every two minutes"
+    with pytest.raises(BadReminders):
+        preferences.set_reminders(ALICE.user_id, {Grade.EMERGENCY: timedelta(minutes=16)})
+    with pytest.raises(BadReminders):
+        preferences.set_reminders(ALICE.user_id, {Grade.NOTICE: MINUTE})
+    assert preferences.reminders(ALICE.user_id).critical == timedelta(minutes=2)
+    assert preferences.reminders(BOB.user_id) == DEFAULT_REMINDERS
 
 
 @pytest.fixture

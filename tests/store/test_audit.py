@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marginbot.domain.alerting import AlertState, Reason
+from marginbot.domain.alerting import AlertState, Reason, Reminders
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
 from marginbot.domain.holes import AuditRules, Kind, Violation
@@ -167,6 +167,20 @@ def test_a_standing_alarm_whose_reminders_stopped(store: SqliteStore, grade: Gra
     assert kinds(store, at + MINUTE + limit - SECOND) == [Kind.UNREAD], "a quiet that ended starts the clock again"
     store.set_mute(account.id, POOL, mute(Grade.WARNING, limit + MINUTE))
     assert kinds(store, at + SECOND) == [Kind.UNREMINDED], "acknowledged at a calmer grade"
+
+
+def test_reminders_stopped_by_the_interval_that_the_owner_chose(store: SqliteStore) -> None:
+    account = add(store)
+    at = NOW + 2 * timedelta(hours=1)
+    store.record(cycle_record(account, states={"": replace(CALM, seen_at=at), POOL: state(Grade.CRITICAL)}))
+    accept(store)
+    store.record(cycle_record(account, states={"": replace(CALM, seen_at=at)}, notices=[],
+                              report=account_report(taken_at=at), at=at))  # fmt: skip
+    assert kinds(store, at - SECOND) == [Kind.UNREMINDED]
+    hourly = Reminders(timedelta(hours=1), timedelta(hours=1), timedelta(minutes=15))
+    store.set_reminders(account.user_id, hourly)
+    assert kinds(store, at - SECOND) == []
+    assert kinds(store, at + SECOND) == [Kind.UNREMINDED]
 
 
 @pytest.mark.parametrize(("cushion", "limit"), [(None, 180), (9.0, 180), (3.0, 90), (0.5, 45), (float("inf"), 180)])

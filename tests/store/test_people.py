@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from marginbot.domain.alerting import DEFAULT_REMINDERS, Reminders
 from marginbot.domain.errors import BadInvite
 from marginbot.domain.notices import Unreachable
 from marginbot.store import SqliteStore
@@ -100,3 +101,13 @@ def test_notes(store: SqliteStore) -> None:
     store.set_meta("offset", "1")
     store.set_meta("offset", "2")
     assert store.get_meta("offset") == "2"
+
+
+def test_reminders_are_kept_by_person_and_what_cannot_be_read_is_the_default(store: SqliteStore) -> None:
+    chosen = Reminders(timedelta(hours=2), timedelta(minutes=5), timedelta(minutes=1))
+    assert store.reminders(ALICE.user_id) == DEFAULT_REMINDERS
+    store.set_reminders(ALICE.user_id, chosen)
+    assert (store.reminders(ALICE.user_id), store.reminders(BOB.user_id)) == (chosen, DEFAULT_REMINDERS)
+    for spoiled in ("{}", "not json", '{"WARNING": 1, "CRITICAL": 5, "EMERGENCY": 9}', '{"WARNING": "x"}'):
+        store._db.execute("UPDATE people SET reminders = ?", [spoiled])
+        assert store.reminders(ALICE.user_id) == DEFAULT_REMINDERS

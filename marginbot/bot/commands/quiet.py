@@ -12,6 +12,7 @@ from marginbot.domain.alerting import MuteKind
 from marginbot.domain.notices import Notice
 from marginbot.flow.preferences import Quieted, parse_duration
 
+YES = frozenset({"ack", "ok", "okay", "k", "yes", "seen", "got it", "on it", "noticed", "done", "👍", "👌", "✅"})
 NOTHING_OPEN = "There is no alert to quiet at the moment."
 
 
@@ -21,7 +22,7 @@ async def ack(call: Call, services: Services) -> Reply:
         raise wrong_usage("/ack [LABEL]")
     notice = _notice_answered(call, services)
     if notice is not None and not call.args:
-        return _told(_one(call, services, notice, None), call)
+        return _told(_all_of(call, services, notice), call)
     label = call.args[0] if call.args else None
     return _told(services.preferences.acknowledge(call.person.user_id, label, call.at, by=call.person.name), call)
 
@@ -38,10 +39,21 @@ async def snooze(call: Call, services: Services) -> Reply:
     return _told(services.preferences.snooze(call.person.user_id, label, wait, call.at, by=call.person.name), call)
 
 
+def is_acknowledgement(call: Call, words: str, services: Services) -> bool:
+    """Whether plain words answer an alert and say that it was noticed. Any others acknowledge nothing."""
+    return words.strip().rstrip(".!").lower() in YES and _notice_answered(call, services) is not None
+
+
 def _notice_answered(call: Call, services: Services) -> Notice | None:
     if call.replied_to is None:
         return None
     return services.store.notice_of_message(call.chat_id, call.replied_to)
+
+
+def _all_of(call: Call, services: Services, notice: Notice) -> Sequence[Quieted]:
+    """Whoever answers a message answers all that it tells."""
+    together, person = services.store.notices_with(notice.id), call.person
+    return services.preferences.acknowledge_messages(person.user_id, together, call.at, by=person.name)
 
 
 def _one(call: Call, services: Services, notice: Notice, wait: timedelta | None) -> Sequence[Quieted]:
