@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from marginbot import __version__
-from marginbot.bot.build import TelegramSide, build_telegram
+from marginbot.bot.buddy_bell import BuddyBell
+from marginbot.bot.build import TelegramSide, build_bot, build_telegram
 from marginbot.bot.calls import Services
 from marginbot.bot.operators import OperatorLine
 from marginbot.bot.render_turmoil import operators as turmoil_for_operators
@@ -28,6 +29,7 @@ from marginbot.domain.holes import AuditRules
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.audit import Auditor
+from marginbot.flow.buddies import BuddyDesk
 from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.cycle import Cycle, CycleSettings
 from marginbot.flow.deliver import Delivery
@@ -153,7 +155,9 @@ class Bot:
         access = Access(AccessMode(settings.access), settings.admin_ids, store)
         desk = build_desk(store, reader, access)
         self._ringer = Channels()
-        self._channels = ChannelDesk(store, self._ringer)
+        bot = build_bot(token, settings.telegram_api_url)
+        bell = BuddyBell(bot, self._ringer, store.name_of)
+        self._channels = ChannelDesk(store, bell)
         self._reports = Reports(store=store, status=desk.status, pause=settings.pause)
         services = Services(
             reports=self._reports,
@@ -168,8 +172,9 @@ class Bot:
             stale_after=settings.blind_after,
             pause=settings.pause,
             channels=self._channels,
+            buddies=BuddyDesk(store),
         )
-        self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services)
+        self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services, bot=bot)
         self._watch = build_watch(
             store,
             reader,
@@ -188,7 +193,7 @@ class Bot:
         self._key_checks = KeyChecks(reader, store, utc_now)
         self._tier_watch = TierWatch(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot)
-        self._escalation = Escalation(store, self._ringer, clock=utc_now, teller=self._teller)
+        self._escalation = Escalation(store, bell, clock=utc_now, teller=self._teller)
         self._operators = OperatorLine(self._telegram.application.bot)
         self._turmoil = TurmoilWatch(
             store=store, quotes=reader, teller=self._teller, operators=self._tell_operators, clock=utc_now

@@ -367,3 +367,29 @@ def m010_reports(db: Database) -> None:
 def m011_reminders(db: Database) -> None:
     """How often each person's alerts are repeated: seconds by grade; NULL is the default."""
     db.execute("ALTER TABLE people ADD COLUMN reminders TEXT")
+
+
+BUDDIES = (
+    # A question that somebody may answer who was given its code; only the hash of the code is kept.
+    """CREATE TABLE buddy_questions (
+    code_hash TEXT PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    from_grade INTEGER NOT NULL CHECK (from_grade BETWEEN 2 AND 5),
+    delay_seconds INTEGER NOT NULL CHECK (delay_seconds >= 0),
+    expires_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX buddy_questions_user ON buddy_questions (user_id)",
+    # Who answers such a channel: so that they can find it, and end it.
+    """CREATE TABLE buddies (
+    channel_id INTEGER PRIMARY KEY REFERENCES channels (id) ON DELETE CASCADE,
+    buddy_id INTEGER NOT NULL
+) STRICT""",
+    "CREATE INDEX buddies_buddy ON buddies (buddy_id)",
+)
+
+
+@migrations()
+def m012_buddies(db: Database) -> None:
+    """People who agreed to be told that somebody does not answer."""
+    for statement in BUDDIES:
+        db.execute(statement)

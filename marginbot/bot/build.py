@@ -112,9 +112,11 @@ class TelegramSide:
         await self.application.bot.shutdown()  # where it never got as far as being started
 
 
-def build_telegram(token: str, api_url: str | None, services: Services, *, poll: timedelta = POLL) -> TelegramSide:
+def build_telegram(
+    token: str, api_url: str | None, services: Services, *, poll: timedelta = POLL, bot: ExtBot[None] | None = None
+) -> TelegramSide:
     """Put the Telegram side together; nothing is sent before `start`, except by the messenger."""
-    bot = build_bot(token, api_url)
+    bot = bot or build_bot(token, api_url)
     voice = Voice(bot, services.store)
     application = build_application(bot, Guard(services, voice))
     health = TelegramHealth()

@@ -14,6 +14,7 @@ from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
 from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
+from marginbot.flow.buddies import BuddyDesk
 from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.ports import Account, Person, Store
 from marginbot.flow.preferences import Preferences
@@ -40,6 +41,7 @@ class Services:
     pause: timedelta = timedelta(seconds=180)  # between readings; a longer one is a gap in a chart
     channels: ChannelDesk | None = None  # further ways to ring; None: there are none here
     easel: Easel = field(default_factory=Easel)
+    buddies: BuddyDesk | None = None
     dialogues: Dialogues = field(default_factory=Dialogues)
     questions: Questions = field(default_factory=Questions)
     confirmations: Confirmations = field(default_factory=Confirmations)

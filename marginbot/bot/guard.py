@@ -192,6 +192,8 @@ class Guard:
         await self._voice.toast(query, result.toast, alert=result.alert)
         if result.html is not None:
             await self._voice.change(query, result.html, result.buttons)
+        if result.tell is not None:
+            self._voice.tell(*result.tell)
         await self._voice.say(place, result.reply, answered)
 
     async def on_error(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from marginbot.bot import figures as fig
 from marginbot.bot import render_status
 from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
+from marginbot.bot.commands import buddy
 from marginbot.bot.commands.add import choose, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
@@ -30,6 +31,7 @@ _NOTICE = re.compile(r"(ack|all|snz|det|try|res):([0-9]{1,18})")
 _WHAT_IF = re.compile(r"wif:([0-9]{1,18}):([a-z0-9-]{1,8})")
 _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
+_BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
 PRIVATE_ONLY = "Amounts are shown in our private chat only: /status there."
@@ -53,6 +55,7 @@ class Answer:
     html: str | None = None
     buttons: Rows = ()
     reply: Reply = SILENCE
+    tell: tuple[int, str] | None = None  # somebody else who is to know
 
 
 async def press(pressed: Press, services: Services) -> Answer:
@@ -76,11 +79,22 @@ async def press(pressed: Press, services: Services) -> Answer:
     if about_me and pressed.call.private:
         reply = await forget_decided(pressed.call, about_me[2], services, yes=about_me[1] == "yes")
         return Answer(toast="", html=reply.html)
+    about_buddy = _BUDDY.fullmatch(pressed.data)
+    if about_buddy and pressed.call.private:
+        return _buddy(pressed.call, about_buddy[1], about_buddy[2], services)
     notice = services.store.notice(int(about_notice[2])) if about_notice else None
     if about_notice is None or notice is None:
         return Answer(toast="This button is out of date. /status shows how things are.", alert=True)
     account = _owned(pressed.call.person, notice, services)
     return await ACTIONS[about_notice[1]](pressed, notice, account, services)
+
+
+def _buddy(call: Call, word: str, about: str, services: Services) -> Answer:
+    if word == "stop":
+        here, chat_id, there = buddy.stopped(call, int(about) if about.isdecimal() else 0, services)
+    else:
+        here, chat_id, there = buddy.answered(call, about, services, yes=word == "yes")
+    return Answer(toast="", html=here, tell=(chat_id, there))
 
 
 async def _consent(pressed: Press, number: str, services: Services, *, yes: bool) -> Answer:

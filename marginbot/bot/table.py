@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from marginbot.bot.calls import Call, Command, Reply, Services, Where
 from marginbot.bot.commands.accounts import accounts, remove, rename
 from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
+from marginbot.bot.commands.buddy import USAGE as BUDDY_USAGE
+from marginbot.bot.commands.buddy import buddy
 from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
 from marginbot.bot.commands.channels import channels, drill
 from marginbot.bot.commands.chart import USAGE as CHART_USAGE
@@ -97,6 +99,14 @@ COMMANDS: tuple[Command, ...] = (
         help="further ways to reach you when you do not acknowledge",
         where=PRIVATE,
         handler=channels,
+    ),
+    Command(
+        name="buddy",
+        usage=BUDDY_USAGE,
+        help="somebody to call you when you do not answer",
+        where=PRIVATE,
+        handler=buddy,
+        members=False,
     ),
     Command(
         name="drill",

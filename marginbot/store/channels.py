@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -31,20 +32,34 @@ class ChannelRows(Rows):
     ) -> Channel:
         """Store a channel with its sealed address; `LimitReached` beyond a handful."""
         with self._writing() as conn:
-            ensure_person(conn, person.user_id)
-            if len(self.channels_of(person.user_id)) >= MOST_CHANNELS:
-                raise LimitReached(
-                    "too many channels",
-                    advice=f"You have {MOST_CHANNELS} channels already: /channels remove N makes room. "
-                    "Nothing was stored.",
-                )
-            added = conn.execute(
-                "INSERT INTO channels (user_id, title, from_grade, delay_seconds, created_at) VALUES (?, ?, ?, ?, ?)",
-                (person.user_id, title, int(from_grade), int(delay.total_seconds()), text_of(now)),
+            return self.insert_channel(conn, person, (title, url), from_grade=from_grade, delay=delay, now=now)
+
+    def insert_channel(
+        self,
+        conn: sqlite3.Connection,
+        person: Person,
+        place: tuple[str, str],
+        *,
+        from_grade: Grade,
+        delay: timedelta,
+        now: datetime,
+    ) -> Channel:
+        """The same, of a title and an address, within a transaction."""
+        title, url = place
+        ensure_person(conn, person.user_id)
+        if len(self.channels_of(person.user_id)) >= MOST_CHANNELS:
+            raise LimitReached(
+                "too many channels",
+                advice=f"There are {MOST_CHANNELS} channels already: /channels remove N makes room. "
+                "Nothing was stored.",
             )
-            channel_id = int(added.lastrowid or 0)
-            self._vault.seal_url(channel_id, url)
-            return self.channel(channel_id)
+        added = conn.execute(
+            "INSERT INTO channels (user_id, title, from_grade, delay_seconds, created_at) VALUES (?, ?, ?, ?, ?)",
+            (person.user_id, title, int(from_grade), int(delay.total_seconds()), text_of(now)),
+        )
+        channel_id = int(added.lastrowid or 0)
+        self._vault.seal_url(channel_id, url)
+        return self.channel(channel_id)
 
     def channels_of(self, user_id: int) -> Sequence[Channel]:
         """A person's channels, disabled ones too, oldest first."""

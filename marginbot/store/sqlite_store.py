@@ -6,7 +6,7 @@ from pathlib import Path
 
 from marginbot.store.accounts import Accounts
 from marginbot.store.alerts import Alerts
-from marginbot.store.channels import ChannelRows
+from marginbot.store.buddies import BuddyRows
 from marginbot.store.database import open_database
 from marginbot.store.drills import DrillRows
 from marginbot.store.escalations import EscalationRows
@@ -34,7 +34,7 @@ class SqliteStore(
     Record,
     EscalationRows,
     DrillRows,
-    ChannelRows,
+    BuddyRows,
     TierRows,
     Snapshots,
     ReportRows,

@@ -252,3 +252,20 @@ CREATE TABLE report_times (
     sent_on TEXT
 ) STRICT;
 
+CREATE TABLE buddy_questions (
+    code_hash TEXT PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    from_grade INTEGER NOT NULL CHECK (from_grade BETWEEN 2 AND 5),
+    delay_seconds INTEGER NOT NULL CHECK (delay_seconds >= 0),
+    expires_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX buddy_questions_user ON buddy_questions (user_id);
+
+CREATE TABLE buddies (
+    channel_id INTEGER PRIMARY KEY REFERENCES channels (id) ON DELETE CASCADE,
+    buddy_id INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX buddies_buddy ON buddies (buddy_id);
+

@@ -28,7 +28,7 @@ async def channels(call: Call, services: Services) -> Reply:
         case []:
             return Reply(html=render_channels.listed(desk.of(user_id), call.at))
         case ["add", url, *rest]:
-            new = desk.request(url, *_when(rest))
+            new = desk.request(url, *when(rest, (DEFAULT_FROM, DEFAULT_DELAY), (_LINE, _EXAMPLE)))
             checking = f"⏳ Sending a test line through {text(new.address.title, 80)} …"
             return Reply(html=checking, then=partial(_store, call, services, desk, new))
         case ["remove", number]:
@@ -69,17 +69,18 @@ def noticed(call: Call, drill_id: int, services: Services) -> str | None:
     return None if took is None else render_channels.noticed(took)
 
 
-def _when(rest: Sequence[str]) -> tuple[Grade, timedelta]:
-    grade, delay = DEFAULT_FROM, DEFAULT_DELAY
+def when(rest: Sequence[str], default: tuple[Grade, timedelta], usage: tuple[str, str]) -> tuple[Grade, timedelta]:
+    """`from GRADE after 5m`, either left out; anything else is the wrong usage."""
+    grade, delay = default
     if len(rest) % 2:
-        raise wrong_usage(_LINE, _EXAMPLE)
+        raise wrong_usage(*usage)
     for name, value in zip(rest[::2], rest[1::2], strict=True):
         if name.lower() == "from" and value.upper() in Grade.__members__:
             grade = Grade[value.upper()]
         elif name.lower() == "after":
             delay = timedelta(0) if value in ("0", "0m") else parse_duration(value)
         else:
-            raise wrong_usage(_LINE, _EXAMPLE)
+            raise wrong_usage(*usage)
     return grade, delay
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from marginbot.bot.calls import Button, Call, Reply, Services
 from marginbot.bot.commands.add import add
+from marginbot.bot.commands.buddy import PAYLOAD, ask_them
 
 WHAT_I_AM = (
     "I watch the margin of your exchange accounts with read-only keys and warn you, "
@@ -22,6 +23,8 @@ async def start(call: Call, services: Services) -> Reply:
         )
     if call.args[:1] == ("add",):
         return await add(replace(call, args=()), services)
+    if call.args and call.args[0].startswith(PAYLOAD):
+        return ask_them(call, call.args[0].removeprefix(PAYLOAD), services)
     if services.access.may_register(call.person.user_id):
         return Reply(html=f"👋 {WHAT_I_AM}\n\n{_next_step(call, services)}")
     if not call.args:
