@@ -25,7 +25,7 @@ BLIND = "⚫"
 NOT_KNOWN = "not known"
 NO_BREACH = "no price move can breach it"
 
-_LOUD = re.compile(r"NOTICE|WARNING|CRITICAL|EMERGENCY|DEFICIT|STALE|RECOVERED|\bOK\b")
+_LOUD = re.compile(r"NOTICE|WARNING|CRITICAL|EMERGENCY|DEFICIT|STALE|RECOVERED|LIQUIDATED|\bOK\b")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, direction overrides, line breaks
 
 

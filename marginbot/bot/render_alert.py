@@ -13,6 +13,7 @@ from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import DecidedBy, Grade
+from marginbot.domain.losses import Loss
 from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Facts, Notice
 from marginbot.domain.report import PoolReport
@@ -59,6 +60,8 @@ def alert(notice: Notice, now: datetime) -> str:
         lines = [_headline("📏", "TERMS", facts), *render_terms.news(facts.terms)]
     elif facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
+    elif facts.loss is not None:
+        lines = _lost(facts, facts.loss)
     elif facts.left_with_nothing:
         lines = _gone(facts)
     elif facts.reason is Reason.RECOVERED:
@@ -93,7 +96,7 @@ def buttons(notice: Notice) -> Rows:
     quieting = (Button("Acknowledge", f"ack:{number}"), Button("Snooze 1 h", f"snz:{number}"))
     if facts.reason in BLINDNESS:
         return (quieting, (Button("Retry", f"try:{number}"), details))
-    calm = facts.reason is Reason.RECOVERED or facts.grade in (None, Grade.OK)
+    calm = facts.reason in (Reason.RECOVERED, Reason.LIQUIDATED) or facts.grade in (None, Grade.OK)
     return ((details,),) if calm else (quieting, (details, *rescue(notice)))
 
 
@@ -232,6 +235,27 @@ def _gone(facts: Facts) -> list[str]:
         *equity,
         "",
         f"The alarm ends here, RECOVERED. Read {fig.clock(facts.known_at)}",
+    ]
+
+
+def _lost(facts: Facts, loss: Loss) -> list[str]:
+    return [
+        _headline("💥", "PERHAPS LIQUIDATED", facts),
+        "No position is left in this pool, and most of",
+        "what backed it is gone. It was",
+        f"{fig.word(facts.previous)} at {fig.clock(loss.read_at, facts.known_at)}, with",
+        *[quiet(position, 60) for position in loss.positions[:MOST_POSITIONS]],
+        "",
+        f"Equity then {quiet(fig.money(loss.before, loss.currency))}",
+        f"Equity now {quiet(fig.money(loss.after, loss.currency))}",
+        f"<b>{quiet(fig.money(loss.lost, loss.currency))} less</b>, as far as the exchange",
+        "shows it; transfers of yours are in it.",
+        "",
+        "<b>If you did not close it and move the money</b>",
+        "<b>yourself, it was liquidated: check the</b>",
+        "<b>exchange's order history.</b>",
+        "",
+        f"Read {fig.clock(facts.known_at)}",
     ]
 
 

@@ -13,6 +13,7 @@ last grade and is also blind. `TABLE` is the whole policy; the tests iterate ove
     grade g           lower, not OK                                       EASED          if announced     no
     grade g           OK                                                  RECOVERED      if announced     no
     worst >= WARNING  OK, because no position is left                     RECOVERED      if announced     yes
+    any               OK, because the positions went with their margin  LIQUIDATED     yes              yes
     sighted           unreadable, deadline not reached                   NOT_YET_BLIND  no               no
     sighted           unreadable past the deadline                        WENT_BLIND     yes             last >= WARNING
     any               key refused (polling stops until the owner acts)    KEY_REFUSED    yes             last >= WARNING
@@ -25,7 +26,7 @@ last grade and is also blind. `TABLE` is the whole policy; the tests iterate ove
     muted at g        STILL_BLIND, last grade g or calmer                 UNCHANGED      no               no
     muted at g        worse than g, or the mute has ended                 as above       as above         as above
 
-RECOVERED is never muted: it closes the episode. A rise is told at its worst grade (rungs are skipped).
+RECOVERED and LIQUIDATED are never muted: they close the episode. A rise is told at its worst grade (rungs are skipped).
 Absence of data never closes an episode.
 """
 
@@ -73,6 +74,7 @@ class Reason(StrEnum):
     UNCHANGED = "unchanged"
     EASED = "eased"
     RECOVERED = "recovered"
+    LIQUIDATED = "liquidated"  # perhaps: no position is left, and what backed them is gone
     NOT_YET_BLIND = "not_yet_blind"
     WENT_BLIND = "went_blind"
     KEY_REFUSED = "key_refused"
@@ -137,6 +139,7 @@ class Seen:
     grade: Grade
     cushion: float | None = None
     is_gone: bool = False  # calm only because nothing is left: closed, or liquidated
+    is_lost: bool = False  # and what backed it went with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +292,8 @@ def _graded(state: AlertState, seen: Seen, policy: Policy, now: datetime) -> Dec
     before, after = state.grade, seen.grade
     worst = None if after is Grade.OK else max(state.worst, after)
     current = replace(state, grade=after, seen_at=now, cushion=seen.cushion, episode_worst=worst)
+    if seen.is_lost and after is Grade.OK:
+        return _liquidated(current, now, opens=before in (None, Grade.OK))
     if before is None:
         current = replace(current, episode=state.episode + (after > Grade.OK))
         return _say(current, Reason.FIRST_SIGHT, now, speak=after >= Grade.WARNING, sound=after >= Grade.CRITICAL)
@@ -324,6 +329,14 @@ def _calmer(state: AlertState, now: datetime, *, lost: bool) -> Decision:
     if state.mute is not None and state.mute.covers(state.grade, now):
         return Decision(state, Reason.MUTED, speak=False, sound=False)
     return _say(state, Reason.EASED, now, speak=told, sound=False)
+
+
+def _liquidated(state: AlertState, now: datetime, *, opens: bool) -> Decision:
+    """Told even when nothing was in danger at the last reading: then it is an episode of one message."""
+    closed = replace(state, mute=None)
+    if opens:
+        closed = replace(closed, episode=state.episode + 1, number=0)
+    return _say(closed, Reason.LIQUIDATED, now, speak=True, sound=True)
 
 
 def _say(state: AlertState, reason: Reason, now: datetime, *, speak: bool, sound: bool) -> Decision:

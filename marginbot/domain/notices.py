@@ -14,6 +14,7 @@ from enum import StrEnum
 from marginbot.domain.alerting import MuteKind, Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.losses import Loss
 from marginbot.domain.margin import PoolState
 from marginbot.domain.passport import KeyNews
 from marginbot.domain.report import PoolReport
@@ -84,6 +85,7 @@ class Facts:
     terms: TermsNews | None = None  # the notice is about what the venue requires, and margin is as it was
     others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
+    loss: Loss | None = None  # the positions went together with what backed them
     note: Note | None = None  # set: no message of its own, only a line at the foot of the episode's message
 
     @property
@@ -94,6 +96,8 @@ class Facts:
     @property
     def left_with_nothing(self) -> bool:
         """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
+        if self.loss is not None:
+            return True
         gone = self.pool is None or self.pool.state is PoolState.FLAT
         worst = max(self.episode_worst or Grade.OK, self.previous or Grade.OK)
         return gone and worst >= Grade.WARNING and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)

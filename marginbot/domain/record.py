@@ -55,6 +55,7 @@ class Ending(StrEnum):
     OPEN = "open"
     RECOVERED = "recovered"
     NO_POSITION = "no position left"
+    LIQUIDATED = "perhaps liquidated"
     READABLE = "readable again"
 
 
@@ -97,6 +98,8 @@ def _stories(tellings: Iterable[Telling]) -> list[list[Telling]]:
 def _ended(last: Telling) -> Ending:
     if last.reason is Reason.SIGHT_BACK and (last.subject == ACCOUNT or last.grade is Grade.OK):
         return Ending.READABLE
+    if last.reason is Reason.LIQUIDATED:
+        return Ending.LIQUIDATED
     if last.reason is Reason.RECOVERED:
         return Ending.NO_POSITION if last.is_gone else Ending.RECOVERED
     return Ending.OPEN

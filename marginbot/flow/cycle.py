@@ -24,6 +24,7 @@ from marginbot.domain.alerting import (
 )
 from marginbot.domain.errors import Cause, NoSuchAccount, OurFault, ReadingError, VaultError, VenueDown
 from marginbot.domain.grading import Grade, Ladders
+from marginbot.domain.losses import Loss, described, losses
 from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.notices import UNNUMBERED, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 ACCOUNT = ""  # the subject that stands for the account itself
 
 BAN_PAUSE = timedelta(seconds=60)
+ENDINGS = frozenset({Reason.RECOVERED, Reason.LIQUIDATED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ class Cycle:
         context = Context(
             account=account,
             states=self._store.states(account.id),
+            last=lambda: self._store.standing(account).report,
             ladders=self._store.ladders(account.id),
             reminders=self._store.reminders(account.user_id),
             settings=self._settings,
@@ -211,6 +214,7 @@ class Context:
     now: datetime
     strained: bool = False
     reminders: Reminders = DEFAULT_REMINDERS
+    last: Callable[[], AccountReport | None] = lambda: None  # of the last good reading
 
     @property
     def policy(self) -> Policy:
@@ -236,14 +240,16 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
     report = assess(reading, volatilities, ladders=context.ladders, previous=previous, now=context.now)
     states: dict[str, AlertState] = {}
     notices: list[NewNotice] = []
-    for subject, observation, pool in _observations(context, report):
+    last = context.last() if _may_be_gone(report, context.states) else None
+    lost = {} if last is None else losses(last, report)
+    for subject, observation, pool in _observations(context, report, lost):
         before = context.states.get(subject, AlertState())
         judge = watch if subject == ACCOUNT else step
         decision = judge(before, observation, policy=context.policy, now=context.now)
         states[subject] = decision.state
         if decision.speak:
             told = pool and with_way_back(pool, reading, volatilities, ladders=context.ladders, now=context.now)
-            facts = _facts(context, decision, before, report=report, pool=told)
+            facts = replace(_facts(context, decision, before, report=report, pool=told), loss=lost.get(subject))
             notices.append(_notice(context, subject, decision, facts))
     return CycleRecord(
         account_id=context.account.id,
@@ -251,7 +257,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         report=report,
         states=states,
         notices=notices,
-        notes=[note_of_end(notice) for notice in notices if notice.facts.reason is Reason.RECOVERED],
+        notes=[note_of_end(notice) for notice in notices if notice.facts.reason in ENDINGS],
         next_due_at=context.now + _wait(context, report),
         reading=LastReading(reading, volatilities),
     )
@@ -278,7 +284,18 @@ def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
     )
 
 
-def _observations(context: Context, report: AccountReport) -> list[tuple[str, Observation, PoolReport | None]]:
+def _may_be_gone(report: AccountReport, states: Mapping[str, AlertState]) -> bool:
+    """Whether a pool that had something to lose has no position any more."""
+    held = {pool.name for pool in report.pools if pool.state is not PoolState.FLAT} | {ACCOUNT}
+    return any(
+        name not in held and (state.cushion is not None or (state.grade or Grade.OK) > Grade.OK)
+        for name, state in states.items()
+    )
+
+
+def _observations(
+    context: Context, report: AccountReport, lost: Mapping[str, Loss]
+) -> list[tuple[str, Observation, PoolReport | None]]:
     """The account itself first, then its pools; a pool that is gone was closed: the snapshot is complete."""
     grade = report.grade or Grade.OK
     cushions = [pool.cushion for pool in report.pools if pool.cushion is not None]
@@ -286,16 +303,17 @@ def _observations(context: Context, report: AccountReport) -> list[tuple[str, Ob
         (ACCOUNT, Seen(grade, min(cushions, default=None)), report.worst)
     ]
     for pool in report.pools:
-        found.append((pool.name, _seen(pool), pool))
+        found.append((pool.name, _seen(pool, is_lost=pool.name in lost), pool))
     present = {pool.name for pool in report.pools} | {ACCOUNT}
-    left = [name for name, state in context.states.items() if name not in present and not state.is_settled]
-    return found + [(name, Seen(Grade.OK, is_gone=True), None) for name in left]
+    states = context.states.items()
+    left = [name for name, state in states if name not in present and (name in lost or not state.is_settled)]
+    return found + [(name, Seen(Grade.OK, is_gone=True, is_lost=name in lost), None) for name in left]
 
 
-def _seen(pool: PoolReport) -> Observation:
+def _seen(pool: PoolReport, *, is_lost: bool) -> Observation:
     if pool.grade is None:
         return Unseen(Cause.POOL_UNKNOWN)
-    return Seen(pool.grade, pool.cushion, is_gone=pool.state is PoolState.FLAT)
+    return Seen(pool.grade, pool.cushion, is_gone=pool.state is PoolState.FLAT, is_lost=is_lost)
 
 
 def _facts(
@@ -313,7 +331,7 @@ def _facts(
         grade=state.grade,
         previous=before.grade,
         pool=pool,
-        positions=tuple(f"{p.side} {p.contracts.normalize():f} {p.symbol}" for p in held),
+        positions=tuple(described(p.side, p.contracts, p.symbol) for p in held),
         cause=state.blind_cause,
         blind_since=_unwatched_since(decision, before),
         last_cushion=before.cushion,

@@ -42,7 +42,7 @@ _EPISODE_MESSAGE = """
 SELECT m.message_id FROM notices n JOIN notices m ON m.account_id = n.account_id AND m.subject = n.subject
     AND m.episode = n.episode AND m.chat_id = n.chat_id
 WHERE n.id = ? AND m.id < n.id AND m.status = 'sent' AND m.message_id IS NOT NULL
-    AND json_extract(m.facts, '$.note') IS NULL AND json_extract(m.facts, '$.reason') <> 'recovered'
+    AND json_extract(m.facts, '$.note') IS NULL AND json_extract(m.facts, '$.reason') NOT IN ('recovered', 'liquidated')
 ORDER BY m.id DESC LIMIT 1
 """
 _AMONG = "id IN (SELECT value FROM json_each(?))"

@@ -18,12 +18,13 @@ from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause, KeyRefused, ReadingError, VenueDown
 from marginbot.domain.grading import DecidedBy, Grade
+from marginbot.domain.losses import Loss
 from marginbot.domain.notices import Facts, Notice
 from tests.bot.builders import CALM, FLAT, GONE_EQUITY, NOW, UNKNOWN, facts, notice, pool
 from tests.bot.golden import check
 from tests.servers.telegram_html import plain_text
 
-STATES = ("NOTICE", "WARNING", "CRITICAL", "EMERGENCY", "DEFICIT", "STALE", "RECOVERED", "OK")
+STATES = ("NOTICE", "WARNING", "CRITICAL", "EMERGENCY", "DEFICIT", "STALE", "RECOVERED", "LIQUIDATED", "OK")
 LOUD = re.compile("|".join(STATES[:-1]) + r"|\bOK\b")
 
 BLIND: dict[str, object] = {
@@ -134,6 +135,22 @@ MESSAGES: dict[str, Notice] = {
     ),
     "recovered_closed_in_calm": notice(
         facts(reason=Reason.RECOVERED, grade=Grade.OK, previous=Grade.NOTICE, pool=FLAT, positions=())
+    ),
+    "liquidated": notice(
+        facts(
+            reason=Reason.LIQUIDATED,
+            grade=Grade.OK,
+            previous=Grade.OK,
+            pool=FLAT,
+            positions=(),
+            loss=Loss(
+                currency="USDT",
+                before=Decimal("20110.52"),
+                after=Decimal("11.3"),
+                read_at=NOW - timedelta(seconds=30),
+                positions=("long 2 BTC/USDT:USDT",),
+            ),
+        )
     ),
     "went_blind": notice(
         facts(reason=Reason.WENT_BLIND, cause=Cause.VENUE_DOWN, advice=VenueDown.advice, **BLIND), subject=""

@@ -112,6 +112,17 @@ STEPS = [
     Row("gone, never told", untold(WARNING), Seen(OK, is_gone=True), Reason.RECOVERED, speak=False),
     Row("gone while blind", blind(CRITICAL), Seen(OK, is_gone=True), Reason.SIGHT_BACK, sound=True),
     Row("gone, muted", told(DEFICIT, HOUR, muted(DEFICIT)), Seen(OK, is_gone=True), Reason.RECOVERED, sound=True),
+    Row("lost from ok", told(OK), Seen(OK, is_gone=True, is_lost=True), Reason.LIQUIDATED, sound=True),
+    Row("lost, never told", untold(NOTICE), Seen(OK, is_gone=True, is_lost=True), Reason.LIQUIDATED, sound=True),
+    Row("lost in danger", told(CRITICAL), Seen(OK, is_gone=True, is_lost=True), Reason.LIQUIDATED, sound=True),
+    Row(
+        "lost, muted",
+        told(CRITICAL, HOUR, muted(CRITICAL)),
+        Seen(OK, is_gone=True, is_lost=True),
+        Reason.LIQUIDATED,
+        sound=True,
+    ),
+    Row("lost while blind", blind(OK), Seen(OK, is_gone=True, is_lost=True), Reason.SIGHT_BACK, sound=True),
     Row("recovered, never told", untold(NOTICE), Seen(OK), Reason.RECOVERED, speak=False),
     Row("first failure ever", AlertState(), DOWN, Reason.NOT_YET_BLIND, speak=False),
     Row("unread, just before", unread(timedelta(seconds=180) - TICK), DOWN, Reason.NOT_YET_BLIND, speak=False),
@@ -288,6 +299,14 @@ def test_what_was_serious_and_is_gone_is_told_with_sound_though_it_had_eased(wor
     eased = AlertState(grade=NOTICE, announced=NOTICE, episode=1, number=3, episode_worst=worst, seen_at=T0)
     decision = step(eased, Seen(OK, is_gone=True), policy=POLICY, now=T0)
     assert (decision.reason, decision.speak, decision.sound) == (Reason.RECOVERED, True, sound)
+
+
+def test_a_loss_from_calm_is_an_episode_of_one_message_and_is_told_once() -> None:
+    lost = step(told(OK), Seen(OK, is_gone=True, is_lost=True), policy=POLICY, now=T0).state
+    assert (lost.episode, lost.number, lost.announced, lost.is_settled) == (4, 1, None, True)
+    assert step(lost, Seen(OK, is_gone=True), policy=POLICY, now=T0).reason is Reason.UNCHANGED
+    in_danger = step(told(CRITICAL), Seen(OK, is_gone=True, is_lost=True), policy=POLICY, now=T0).state
+    assert (in_danger.episode, in_danger.number) == (3, 5), "the end of the episode it belongs to"
 
 
 def test_an_account_s_mute_ends_with_its_blindness() -> None:

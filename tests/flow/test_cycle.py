@@ -60,7 +60,7 @@ async def test_an_isolated_pool_that_disappears_was_closed(world: World) -> None
     held = pool(replace(position(side=Side.SHORT)), equity="700", name="isolated:BTC/USDT:USDT")
     account = world.register(ALICE, "main", snapshot(pool(name="cross:USDT"), held))
     await world.after(0)
-    world.reader.accounts["11-main"] = snapshot(pool(name="cross:USDT"))
+    world.reader.accounts["11-main"] = snapshot(pool(equity="10690", name="cross:USDT"))
     await world.after(30)
     await world.after(30)
     told = ["isolated:BTC/USDT:USDT first_sight EMERGENCY", "isolated:BTC/USDT:USDT recovered OK"]
@@ -185,7 +185,7 @@ async def test_critical_then_notice_then_gone_is_told_as_serious(world: World) -
     world.reader.accounts["11-main"] = long_at(96.7)
     await world.after(30)
     assert world.store.told(account)[-1] == "cross:USDT eased NOTICE"
-    world.reader.accounts["11-main"] = snapshot()
+    world.reader.accounts["11-main"] = snapshot(pool(equity="6000"))
     await world.after(30)
     last = world.store.notices[-1]
     assert (last.facts.reason, last.facts.previous, last.facts.episode_worst) == (
@@ -194,3 +194,28 @@ async def test_critical_then_notice_then_gone_is_told_as_serious(world: World) -
         Grade.CRITICAL,
     )
     assert last.sound
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        pytest.param("0", "cross:USDT liquidated OK", id="gone with its margin"),
+        pytest.param("10010", None, id="closed by hand"),
+    ],
+)
+async def test_a_liquidation_between_two_readings_is_told_though_all_was_calm(
+    world: World, left: str, expected: str | None
+) -> None:
+    account = world.register(ALICE, "main", long_at(110))
+    await world.after(0)
+    await world.after(31)
+    world.reader.accounts["11-main"] = lambda: snapshot(pool(equity=left), at=world.clock.now)
+    await world.after(31)
+    await world.after(31)
+    assert world.store.told(account) == ([expected] if expected else [])
+    if expected:
+        [notice] = world.store.notices
+        assert notice.sound
+        assert notice.facts.loss is not None
+        assert notice.facts.loss.lost == 20000
+        assert notice.facts.loss.positions == ("long 1000 BTC/USDT:USDT",)
