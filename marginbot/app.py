@@ -27,6 +27,8 @@ from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError
 from marginbot.domain.holes import AuditRules
 from marginbot.exchanges.reader import CcxtReader
+from marginbot.exchanges.streams import VenueStreams
+from marginbot.exchanges.venues import VENUES
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.audit import Auditor
 from marginbot.flow.buddies import BuddyDesk
@@ -39,6 +41,7 @@ from marginbot.flow.meter import Meter, MeteredMessenger, Unmetered
 from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
 from marginbot.flow.preferences import Preferences
+from marginbot.flow.pushes import Pushes
 from marginbot.flow.registration import Registration
 from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status, is_blind, oldest_by_venue
@@ -63,6 +66,7 @@ REMIND_SECONDS = 3600.0
 HISTORY_SECONDS = 1.0
 REPORT_SECONDS = 20.0
 TURMOIL_SECONDS = 15.0
+PUSHES_SECONDS = 2.0  # who has come or gone
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -200,6 +204,8 @@ class Bot:
         )
         self._watch.cycle.strained = lambda: self._turmoil.strained
         self._keeper = HistoryKeeper(store=store, clock=utc_now, retention=settings.retention, patience=settings.pause)
+        streams = VenueStreams(VENUES, settings.exchange_urls, reader.api)
+        self._pushes = Pushes(streams, store, self._watch.cycle, clock=utc_now)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
         self._beat_at: datetime | None = None
@@ -237,6 +243,8 @@ class Bot:
         self._scheduler.every(HISTORY_SECONDS, "history", self._keeper.turn)
         self._scheduler.every(min(TURMOIL_SECONDS, self._settings.poll_interval), "market stress", self._look)
         self._scheduler.every(min(REPORT_SECONDS, self._settings.poll_interval), "reports", self._report)
+        if self._settings.venue_pushes:
+            self._scheduler.every(PUSHES_SECONDS, "venue pushes", self._pushes.dispatch)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._tier_watch.prime()
@@ -296,6 +304,7 @@ class Bot:
     async def _stop(self, talking: asyncio.Task[None]) -> None:
         log.info("stopping")
         self._scheduler.stop()
+        await self._pushes.stop()
         await asyncio.gather(
             self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS),
             self._watch.delivery.stop(STOP_GRACE_SECONDS),

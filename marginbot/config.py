@@ -33,6 +33,7 @@ EXAMPLES = {
     "exchange_urls": '{"bybit": "https://api.bybit.example"}',
     "http_listen": "127.0.0.1:8080, or empty to turn it off",
     "heartbeat_url": "https://hc.example/ping/…",
+    "venue_pushes": "true or false",
     "log_level": "debug, info, warning or error",
     "log_format": "text or json",
 }
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     exchange_urls: dict[str, str] = Field(default_factory=dict)
     http_listen: str = "127.0.0.1:8080"
     heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
+    venue_pushes: bool = False
     log_level: str = "info"
     log_format: str = "text"
 

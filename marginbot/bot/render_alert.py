@@ -60,6 +60,8 @@ def alert(notice: Notice, now: datetime) -> str:
         lines = [_headline("📏", "TERMS", facts), *render_terms.news(facts.terms)]
     elif facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
+    elif facts.venue_says:
+        lines = _warned(facts)
     elif facts.loss is not None:
         lines = _lost(facts, facts.loss)
     elif facts.left_with_nothing:
@@ -235,6 +237,21 @@ def _gone(facts: Facts) -> list[str]:
         *equity,
         "",
         f"The alarm ends here, RECOVERED. Read {fig.clock(facts.known_at)}",
+    ]
+
+
+def _warned(facts: Facts) -> list[str]:
+    cause = "" if facts.unread_because is None else f":\n{CAUSES.get(facts.unread_because, 'cause not known')}"
+    cushion = "" if facts.last_cushion is None else f", cushion {fig.multiple(facts.last_cushion)}"
+    assert facts.grade is not None
+    return [
+        _headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts),
+        f"<b>The exchange itself warns: {quiet(facts.venue_says, 60)}.</b>",
+        f"I could not read the account to check{cause}.",
+        f"Last known: {fig.word(facts.previous)}{cushion}",
+        "",
+        f"<b>{CHECK}</b>",
+        "I keep trying, and write what I find.",
     ]
 
 

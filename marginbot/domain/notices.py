@@ -85,6 +85,8 @@ class Facts:
     terms: TermsNews | None = None  # the notice is about what the venue requires, and margin is as it was
     others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
+    venue_says: str = ""  # set: the venue's own warning, and the account could not be read
+    unread_because: Cause | None = None
     loss: Loss | None = None  # the positions went together with what backed them
     note: Note | None = None  # set: no message of its own, only a line at the foot of the episode's message
 

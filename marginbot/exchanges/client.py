@@ -263,6 +263,11 @@ class AccountApi:
         """The secret that goes with the key."""
         return self._credential.secret
 
+    @property
+    def passphrase(self) -> str:
+        """What some venues want beside the secret."""
+        return self._credential.passphrase
+
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask for what must be there."""
         return await self._client.ask(method, params or {}, self._credential)

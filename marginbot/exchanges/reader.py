@@ -22,7 +22,7 @@ from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
 from marginbot.exchanges.permissions import nothing_said
 from marginbot.exchanges.recording import Recording, narrowed
-from marginbot.exchanges.venue import Venue
+from marginbot.exchanges.venue import Api, Venue
 from marginbot.exchanges.venues import VENUES, refused
 from marginbot.flow.cycle import underlyings_of
 from marginbot.flow.ports import Credential, VenueInfo
@@ -169,6 +169,10 @@ class CcxtReader:
                 closed_at = datetime.fromtimestamp(bar.opened_at / 1000, UTC) + timedelta(minutes=1)
                 found.append(Quote(exchange, asset, quote, bar.close, closed_at))
         return found
+
+    def api(self, exchange: str, credential: Credential, now: datetime) -> Api:
+        """An account's access to a venue, for what is no reading."""
+        return self._opened(exchange).client.account(credential, now)
 
     async def clock_skew(self, exchange: str, clock: Callable[[], datetime]) -> timedelta | None:
         """How far our clock is ahead of the venue's, to half a round trip; None where the venue does not tell."""

@@ -7,7 +7,7 @@ extra (mode flags, tiers) may be missing, with a warning; one that carries risk 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from marginbot.domain.errors import BadPayload, ReadingError
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.passport import Passport
+from marginbot.domain.pushed import RiskPush
 from marginbot.domain.tiers import LeverageTier
 from marginbot.flow.ports import VenueInfo
 
@@ -33,6 +34,10 @@ class Api(Protocol):
     @property
     def secret(self) -> str:
         """The credential's secret, for the one venue that tells a key's rights only to who shows it."""
+
+    @property
+    def passphrase(self) -> str:
+        """What some venues want beside the secret."""
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a ccxt implicit method such as `fapiPrivateV3GetAccount`; raises `ReadingError`."""
@@ -121,6 +126,19 @@ PUBLIC_ADDRESS: Mapping[str, str] = {"apiKey": "key", "walletAddress": "key"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushDialect:
+    """How a venue's private stream speaks. Everything but `address` and `renew` is pure; messages come decoded."""
+
+    address: Callable[[Api], Awaitable[str]]
+    greetings: Callable[[Api, datetime], Sequence[Mapping[str, Any]]]  # each waits for an answer
+    accepts: Callable[[Mapping[str, Any]], bool | None]  # whether that is one: yes, no, or something else
+    ends: Callable[[Mapping[str, Any]], bool]  # the stream is to be opened anew
+    parse: Callable[[Mapping[str, Any]], RiskPush | None]  # None: no warning
+    ping: str | None  # what keeps it open; None: a ping of the protocol
+    renew: Callable[[Api], Awaitable[object]] | None  # twice an hour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """One row of the VENUES table."""
 
@@ -139,6 +157,7 @@ class Venue:
     parse_rates: Callable[[Any], Mapping[str, Decimal]] | None = None  # by coin, as a fraction
     check_form: Callable[[Mapping[str, str]], None] | None = None  # credential fields -> raises BadCredentials
     permissions: Permissions | None = None  # None: the venue does not tell
+    pushes: PushDialect | None = None  # None: it sends no warnings, or we do not know how
     faults: Mapping[str, Fault] = field(default_factory=dict)  # by error code, or by words where there is none
 
 

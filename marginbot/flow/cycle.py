@@ -132,6 +132,30 @@ class Cycle:
             self._in_flight.discard(account.id)
         return True
 
+    async def read_now(self, account: Account) -> CycleRecord | None:
+        """Read an account whether it is due or not, after a reading that is under way; None if that came to nothing."""
+        while account.id in self._in_flight:  # noqa: ASYNC110 - rare, and bounded by the time a reading may take
+            await asyncio.sleep(0.05)
+        self._in_flight.add(account.id)
+        try:
+            async with self._slots[account.exchange]:
+                written = await self.read(account)
+        except NoSuchAccount:
+            return None
+        except Exception:
+            log.exception("account %s was not recorded", account.id)
+            return None
+        finally:
+            self._in_flight.discard(account.id)
+        if written.notices:
+            self.on_notices()
+        return written
+
+    @property
+    def settings(self) -> CycleSettings:
+        """How often to read, and when silence becomes news."""
+        return self._settings
+
     async def read(self, account: Account) -> CycleRecord:
         """Read one account and write down what follows."""
         reading, volatilities = await self._reading(account)

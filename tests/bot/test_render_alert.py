@@ -136,6 +136,17 @@ MESSAGES: dict[str, Notice] = {
     "recovered_closed_in_calm": notice(
         facts(reason=Reason.RECOVERED, grade=Grade.OK, previous=Grade.NOTICE, pool=FLAT, positions=())
     ),
+    "venue_warns": notice(
+        facts(
+            grade=Grade.CRITICAL,
+            previous=Grade.OK,
+            pool=None,
+            positions=(),
+            last_cushion=7.2,
+            venue_says="margin call",
+            unread_because=Cause.VENUE_DOWN,
+        )
+    ),
     "liquidated": notice(
         facts(
             reason=Reason.LIQUIDATED,

@@ -30,6 +30,7 @@ from marginbot.exchanges.venue import (
     rows,
 )
 from marginbot.exchanges.venues.binanceusdm_parse import differing, parse
+from marginbot.exchanges.venues.binanceusdm_push import PUSHES
 from marginbot.flow.ports import VenueInfo
 
 _INFO = VenueInfo(
@@ -156,5 +157,6 @@ VENUE = Venue(
     fetch_rates=fetch_rates,
     parse_rates=parse_rates,
     permissions=permissions.BINANCE,
+    pushes=PUSHES,
     faults=FAULTS,
 )

@@ -18,6 +18,7 @@ from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Reference, Venue, number, record, rows
 from marginbot.exchanges.venues.okx_pools import account_pool, currency_pools, idle_pool, isolated_pool, owes
 from marginbot.exchanges.venues.okx_positions import Row, holding_of
+from marginbot.exchanges.venues.okx_push import PUSHES
 from marginbot.flow.ports import VenueInfo
 
 MODES = {"1": "spot", "2": "futures", "3": "multi-currency", "4": "portfolio"}
@@ -134,5 +135,6 @@ VENUE = Venue(
     parse=parse,
     candle_symbols=candle_symbols,
     permissions=permissions.OKX,
+    pushes=PUSHES,
     faults=FAULTS,
 )

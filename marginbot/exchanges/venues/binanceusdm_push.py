@@ -1,0 +1,61 @@
+"""Binance USDⓈ-M: warnings of the user data stream.
+
+`MARGIN_CALL` names the positions and whether they are `CROSSED`; Binance sends it "when the user's position risk
+ratio is too high" and calls it guidance only. An order whose client id begins with `autoclose-` is a liquidation.
+The stream ends after an hour unless its key is renewed. Source: developers.binance.com, "User Data Streams", "Event:
+Margin Call", "Event: Order Update" of the USDⓈ-M futures API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from marginbot.domain.pushed import RiskPush
+from marginbot.exchanges.venue import Api, PushDialect, record
+
+STREAM = "wss://fstream.binance.com/ws/"
+
+
+async def address(api: Api) -> str:
+    """The stream's address holds a key made for it."""
+    answer = record(await api.call("fapiPrivatePostListenKey"))
+    return f"{STREAM}{answer.get('listenKey', '')}"
+
+
+async def renew(api: Api) -> object:
+    """For another hour."""
+    return await api.call("fapiPrivatePutListenKey")
+
+
+def greetings(api: Api, now: datetime) -> Sequence[Mapping[str, Any]]:
+    """The address says it all."""
+    return ()
+
+
+def accepts(told: Mapping[str, Any]) -> bool | None:
+    """There is no greeting to answer."""
+    return True
+
+
+def ends(told: Mapping[str, Any]) -> bool:
+    """The key of the stream is used up."""
+    return told.get("e") == "listenKeyExpired"
+
+
+def parse(told: Mapping[str, Any]) -> RiskPush | None:
+    """A margin call, or a liquidation that is under way."""
+    if told.get("e") == "MARGIN_CALL":
+        positions = told.get("p")
+        rows = [row for row in positions if isinstance(row, dict)] if isinstance(positions, list) else []
+        kinds = {str(row.get("mt", "")).upper() == "ISOLATED" for row in rows}
+        return RiskPush("margin call", kinds.pop() if len(kinds) == 1 else None)
+    order = told.get("o") if told.get("e") == "ORDER_TRADE_UPDATE" else None
+    client_id = str(order.get("c", "")) if isinstance(order, dict) else ""
+    return RiskPush("liquidation order") if client_id.startswith("autoclose-") else None
+
+
+PUSHES = PushDialect(
+    address=address, greetings=greetings, accepts=accepts, ends=ends, parse=parse, ping=None, renew=renew
+)

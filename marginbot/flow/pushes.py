@@ -1,0 +1,171 @@
+"""A venue's own warnings, as they come: a bonus beside the readings, never instead of them.
+
+Margin calls of venues come late or not at all, so their silence means nothing and is told to nobody. One that comes
+makes the account be read at once; if it cannot be read, the warning raises the grade by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from marginbot.domain.alerting import AlertState, Seen, step
+from marginbot.domain.errors import Cause, NoSuchAccount, ReadingError, VaultError
+from marginbot.domain.grading import Grade
+from marginbot.domain.notices import Facts, NewNotice
+from marginbot.domain.pushed import RiskPush, concerned
+from marginbot.flow.cycle import Context, Cycle, interval
+from marginbot.flow.ports import Account, Credential, CycleRecord, Store
+from marginbot.flow.tasks import ended
+
+log = logging.getLogger(__name__)
+
+SETTLES = timedelta(seconds=2)  # what comes within this belongs to the warning before
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+PUSHED_GRADE = Grade.CRITICAL
+
+
+class PushSource(Protocol):
+    """Streams of venues."""
+
+    def offers(self, exchange: str) -> bool:
+        """Whether this venue sends warnings."""
+
+    def listen(
+        self, exchange: str, credential: Credential, clock: Callable[[], datetime]
+    ) -> AsyncGenerator[RiskPush, None]:
+        """Warnings until the connection ends. Raises `ReadingError` for what goes wrong."""
+
+
+class Pushes:
+    """One listener an account, at venues that send warnings."""
+
+    def __init__(self, source: PushSource, store: Store, cycle: Cycle, *, clock: Callable[[], datetime]) -> None:
+        self._source = source
+        self._store = store
+        self._cycle = cycle
+        self._clock = clock
+        self._listeners: dict[int, asyncio.Task[None]] = {}
+        self._heard_at: dict[int, datetime] = {}
+
+    def dispatch(self) -> None:
+        """Listen for every account that is polled, and for no other."""
+        wanted = {a.id: a for a in self._store.active_accounts() if self._source.offers(a.exchange)}
+        for account_id in set(self._listeners) - set(wanted):
+            self._listeners.pop(account_id).cancel()
+        for account_id, account in wanted.items():
+            task = self._listeners.get(account_id)
+            if task is None or task.done():
+                self._listeners[account_id] = asyncio.create_task(self._listen(account))
+
+    async def stop(self) -> None:
+        """Hang up."""
+        await ended(*self._listeners.values())
+        self._listeners.clear()
+
+    async def _listen(self, account: Account) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            began = self._clock()
+            try:
+                credential = self._store.credential(account.id)
+                async with aclosing(self._source.listen(account.exchange, credential, self._clock)) as found:
+                    async for push in found:
+                        await self.heard(account, push)
+            except NoSuchAccount:
+                return
+            except (ReadingError, VaultError) as error:
+                log.info("account %s: no warnings from %s for now: %s", account.id, account.exchange, error)
+            except Exception:
+                # A bonus must not end anything else; the readings go on.
+                log.exception("account %s: listening to %s failed", account.id, account.exchange)
+            if self._clock() - began > timedelta(seconds=LONGEST_PAUSE):
+                pause = FIRST_PAUSE
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    async def heard(self, account: Account, push: RiskPush) -> None:
+        """Read the account now; where that fails, believe the warning."""
+        now, before = self._clock(), self._heard_at.get(account.id)
+        if before is not None and now - before < SETTLES:
+            return
+        self._heard_at[account.id] = now
+        log.warning("account %s: %s warns: %s", account.id, account.exchange, push.what)
+        record = await self._cycle.read_now(account)
+        if record is None or record.report is not None:
+            return
+        raised = raised_by(push, self._context(account), cause=self._cause(record))
+        if raised is not None:
+            self._store.record(raised)
+            self._cycle.on_notices()
+
+    def _context(self, account: Account) -> Context:
+        return Context(
+            account=account,
+            states=self._store.states(account.id),
+            ladders=self._store.ladders(account.id),
+            reminders=self._store.reminders(account.user_id),
+            settings=self._cycle.settings,
+            now=self._clock(),
+        )
+
+    @staticmethod
+    def _cause(record: CycleRecord) -> Cause | None:
+        return next((state.blind_cause for state in record.states.values()), None)
+
+
+def raised_by(push: RiskPush, context: Context, *, cause: Cause | None) -> CycleRecord | None:
+    """What a warning leads to when the account cannot be read; None where it says nothing new. Pure.
+
+    The pools it may be about are raised to CRITICAL; the next reading judges them as ever. Being unreadable stays
+    what it is, and is told by itself.
+    """
+    states: dict[str, AlertState] = {}
+    notices = []
+    for subject in concerned(push, context.states):
+        before = context.states.get(subject, AlertState())
+        if (before.grade or Grade.OK) >= PUSHED_GRADE:
+            continue  # told, and repeated until somebody acknowledges it
+        sighted = replace(before, blind_since=None, blind_cause=None, blind_spoke_at=None)
+        decision = step(sighted, Seen(PUSHED_GRADE, before.cushion), policy=context.policy, now=context.now)
+        states[subject] = decision.state
+        if decision.speak:
+            facts = Facts(
+                label=context.account.label,
+                exchange=context.account.exchange,
+                mode="",
+                reason=decision.reason,
+                at=context.now,
+                grade=decision.state.grade,
+                previous=before.grade,
+                last_cushion=before.cushion,
+                venue_says=push.what,
+                unread_because=cause,
+            )
+            notices.append(
+                NewNotice(
+                    account_id=context.account.id,
+                    subject=subject,
+                    episode=decision.state.episode,
+                    number=decision.state.number,
+                    user_id=context.account.user_id,
+                    chat_id=context.account.chat_id,
+                    sound=decision.sound,
+                    facts=facts,
+                )
+            )
+    if not states:
+        return None
+    return CycleRecord(
+        account_id=context.account.id,
+        at=context.now,
+        report=None,
+        states=states,
+        notices=notices,
+        next_due_at=context.now + interval(context.settings.poll_interval, PUSHED_GRADE),
+    )
