@@ -19,6 +19,7 @@ ACCEPTED_WITHIN = {
     Grade.DEFICIT: timedelta(seconds=60),
 }
 LONGEST_PAUSE = timedelta(seconds=60)  # what a venue that asked for less is given
+RUNG_WITHIN = timedelta(minutes=2)  # after a channel's delay: planning, an attempt that hangs, a short stop of the bot
 READING_TAKES_AT_MOST = timedelta(seconds=35)  # a reading that hangs, its second opinion, and a busy moment
 
 
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     OVERDUE = "overdue"
     FLOOD_WAIT = "flood_wait"
     UNREMINDED = "unreminded"
+    UNRUNG = "unrung"
     UNREAD = "unread"
     REFUSED_UNTOLD = "refused_untold"
     AUDIT_FAILED = "audit_failed"
@@ -42,6 +44,8 @@ ADVICE = {
     Kind.FLOOD_WAIT: "Telegram makes a chat wait, its messages are late. Reach the owner in another way if need be.",
     Kind.UNREMINDED: "An alarm stands, nobody acknowledged it, and its reminders have stopped. Look at the log; "
     "restart the bot.",
+    Kind.UNRUNG: "An alarm stands, nobody acknowledged it, and a further channel was not rung about it. Look at the "
+    "log; reach the owner in another way.",
     Kind.UNREAD: "An account was not read in time, and its owner was not told. Look at the log; restart the bot.",
     Kind.REFUSED_UNTOLD: "A key was refused, and its owner was not told. Tell them to send /add again.",
     Kind.AUDIT_FAILED: "The database could not be checked, so nothing is known to be well. Look at disk and log.",

@@ -20,14 +20,14 @@ from marginbot.domain.alerting import (
     Reason,
 )
 from marginbot.domain.grading import Grade
-from marginbot.domain.holes import ACCEPTED_WITHIN, AuditRules, Kind, Violation
+from marginbot.domain.holes import ACCEPTED_WITHIN, RUNG_WITHIN, AuditRules, Kind, Violation
 from marginbot.store.codec import text_of
 from marginbot.store.database import BUSY_SECONDS, translated
 
 SOURCE = Path(__file__).with_suffix(".sql")
 _SQL = dict(re.findall(r"^-- name: (\w+)\n(.*?)(?=^-- name:|\Z)", SOURCE.read_text(encoding="utf-8"), re.M | re.S))
 
-QUESTIONS = (Kind.UNTOLD, Kind.OVERDUE, Kind.UNREMINDED, Kind.UNREAD, Kind.REFUSED_UNTOLD)
+QUESTIONS = (Kind.UNTOLD, Kind.OVERDUE, Kind.UNREMINDED, Kind.UNRUNG, Kind.UNREAD, Kind.REFUSED_UNTOLD)
 
 
 def holes(conn: sqlite3.Connection, rules: AuditRules, now: datetime) -> list[Violation]:
@@ -58,6 +58,7 @@ def _values(rules: AuditRules, now: datetime) -> dict[str, Any]:
         "key_refused": Reason.KEY_REFUSED.value,
         "blind_limit": _seconds(rules.reminded_within(BLIND_REMINDER_IN_DANGER)),
         "calm_limit": _seconds(rules.reminded_within(BLIND_REMINDER_AFTER)),
+        "rung_within": _seconds(RUNG_WITHIN),
         "patience": _seconds(rules.patience),
         "slack": _seconds(rules.slack),
         "least": LEAST_PATIENCE,

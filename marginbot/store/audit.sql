@@ -10,6 +10,8 @@ WITH states AS (
         json_extract(s.state, '$.number') AS number,
         julianday(json_extract(s.state, '$.seen_at')) AS seen_at,
         julianday(json_extract(s.state, '$.blind_since')) AS blind_since,
+        -- SQLite rounds fractions of a second, escalation cuts them off
+        CAST(strftime('%s', substr(json_extract(s.state, '$.blind_since'), 1, 19)) AS INTEGER) AS blind_second,
         CASE json_type(s.state, '$.cushion') WHEN 'text' THEN 1e9
             ELSE json_extract(s.state, '$.cushion') END AS cushion,  -- infinity is stored as a word
         json_extract(s.mute, '$.grade') AS mute_grade,
@@ -79,6 +81,49 @@ FROM states s JOIN notices n ON n.account_id = s.account_id AND n.subject = ''
 WHERE s.subject = '' AND s.blind_since IS NOT NULL AND s.refused IS NULL AND coalesce(s.grade, 0) < :critical
 AND coalesce(s.mute_until, 0) + :calm_limit / 86400.0 < julianday(:now)
 GROUP BY s.account_id HAVING (julianday(:now) - max(julianday(n.created_at))) * 86400 > :calm_limit
+
+-- name: unrung
+-- A ladder is exhausted when each channel that is on for the alarm's grade has a step in the episode that was rung, or
+-- given up for a recorded reason. Until then every CRITICAL that nobody acknowledged waits for a step that is not late.
+-- Blindness after danger is an alarm as well: CRITICAL at least, its episode the second it began.
+, alarms AS (
+    SELECT s.*, s.subject AS about, s.grade AS alarm, s.episode AS alarm_episode,
+        (SELECT min(julianday(n.created_at)) FROM notices n WHERE n.account_id = s.account_id
+            AND n.subject = s.subject AND n.episode = s.episode AND n.number > 0
+            AND coalesce(json_extract(n.facts, '$.grade'), 0) >= :critical) AS told_at
+    FROM states s WHERE s.subject <> '' AND s.blind_since IS NULL AND s.grade >= :critical AND s.announced IS NOT NULL
+    UNION ALL
+    SELECT s.*, s.subject, max(s.grade, :critical), s.blind_second,
+        (SELECT min(julianday(n.created_at)) FROM notices n WHERE n.account_id = s.account_id
+            AND n.subject = s.subject AND n.number > 0
+            AND json_extract(n.facts, '$.reason') IN ('went_blind', 'still_blind', 'key_refused')
+            AND julianday(n.created_at) >= s.blind_since - 1e-8)
+    FROM states s WHERE s.blind_since IS NOT NULL AND s.grade >= :warning
+), rungs AS (
+    SELECT a.*, c.id AS channel_id, c.delay_seconds,
+        -- The clock starts when it was told, and anew when a quiet ended or a step was stopped.
+        max(
+            a.told_at, julianday(c.created_at),
+            coalesce(CASE WHEN a.mute_until <= julianday(:now) THEN a.mute_until END, 0),
+            coalesce((SELECT max(julianday(e.closed_at)) FROM escalation_steps e WHERE e.channel_id = c.id
+                AND e.account_id = a.account_id AND e.subject = a.about AND e.episode = a.alarm_episode
+                AND e.status = 'stopped'), 0)
+        ) AS since
+    FROM alarms a JOIN channels c ON c.user_id = a.user_id
+    WHERE c.disabled_at IS NULL AND c.from_grade <= a.alarm AND a.told_at IS NOT NULL
+    AND NOT coalesce(a.mute_until > julianday(:now) AND a.mute_grade >= a.grade, 0)
+)
+SELECT r.account_id, r.exchange, r.about AS subject,
+    'channel ' || r.channel_id || ', alarm ' || CAST((julianday(:now) - r.since) * 1440 AS INTEGER) || ' min old' AS detail
+FROM rungs r
+WHERE (julianday(:now) - r.since) * 86400 > r.delay_seconds + :rung_within AND NOT EXISTS (
+    SELECT 1 FROM escalation_steps e WHERE e.channel_id = r.channel_id AND e.account_id = r.account_id
+    AND e.subject = r.about AND e.episode = r.alarm_episode AND (
+        e.status IN ('accepted', 'failed')
+        OR (e.status = 'ringing' AND (julianday(:now) - julianday(e.attempted_at)) * 86400 <= :rung_within)
+        OR (e.status = 'waiting' AND (julianday(:now) - julianday(e.due_at)) * 86400 <= :rung_within)
+    )
+)
 
 -- name: unread
 , watched AS (

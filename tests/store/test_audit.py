@@ -11,13 +11,14 @@ import pytest
 
 from marginbot.domain.alerting import AlertState, Reason, Reminders
 from marginbot.domain.errors import Cause
+from marginbot.domain.escalation import Accepted, Channel, Rang, RingAgain, RingRefused
 from marginbot.domain.grading import Grade
 from marginbot.domain.holes import AuditRules, Kind, Violation
 from marginbot.domain.notices import DropReason, NewNotice, Sent, TryAgain
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, StoreFailed
 from marginbot.store.audit import AuditFile, holes
-from tests.store.builders import BOB, MINUTE, NOW, POOL, account_report, add, cycle_record, mute, notice, state
+from tests.store.builders import ALICE, BOB, MINUTE, NOW, POOL, account_report, add, cycle_record, mute, notice, state
 
 RULES = AuditRules(poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180))
 SECOND = timedelta(seconds=1)
@@ -181,6 +182,66 @@ def test_reminders_stopped_by_the_interval_that_the_owner_chose(store: SqliteSto
     store.set_reminders(account.user_id, hourly)
     assert kinds(store, at - SECOND) == []
     assert kinds(store, at + SECOND) == [Kind.UNREMINDED]
+
+
+def channel(store: SqliteStore, *, minutes: int = 5, grade: Grade = Grade.CRITICAL) -> Channel:
+    return store.add_channel(ALICE, "one", "json://one", from_grade=grade, delay=minutes * MINUTE, now=NOW)
+
+
+def ring(store: SqliteStore, number: int, rang: Rang, at: datetime) -> None:
+    ringing = store.begin_ring(number, at)
+    assert ringing is not None
+    store.finish_ring(ringing, rang, at)
+
+
+@pytest.mark.parametrize("rang", [Accepted(), RingRefused("gone")])
+def test_an_alarm_that_nobody_acknowledged_and_no_channel_was_rung_about(store: SqliteStore, rang: Rang) -> None:
+    one = channel(store)
+    told(store)
+    assert Kind.UNRUNG not in kinds(store, NOW + 7 * MINUTE - SECOND)
+    assert Kind.UNRUNG in kinds(store, NOW + 7 * MINUTE + SECOND), "never planned"
+    store.plan_steps(NOW + 8 * MINUTE)
+    assert Kind.UNRUNG in kinds(store, NOW + 8 * MINUTE), "planned too late, and not rung"
+    ring(store, one.id, rang, NOW + 8 * MINUTE)
+    assert Kind.UNRUNG not in kinds(store, NOW + 8 * MINUTE), "the ladder is exhausted"
+
+
+def test_a_step_that_waits_for_its_service_is_no_hole_until_it_is_late(store: SqliteStore) -> None:
+    one = channel(store)
+    told(store)
+    store.plan_steps(NOW)
+    ring(store, one.id, RingAgain("busy"), NOW + 5 * MINUTE)
+    assert Kind.UNRUNG not in kinds(store, NOW + 7 * MINUTE + SECOND), "tried, and to be tried again"
+    assert Kind.UNRUNG in kinds(store, NOW + 8 * MINUTE), "left alone"
+
+
+def test_acknowledged_calmer_than_the_channel_or_switched_off_nothing_need_ring(store: SqliteStore) -> None:
+    account = told(store)
+    channel(store, grade=Grade.EMERGENCY)
+    assert Kind.UNRUNG not in kinds(store, NOW + 9 * MINUTE)
+    one = channel(store)
+    assert Kind.UNRUNG in kinds(store, NOW + 9 * MINUTE)
+    store.set_mute(account.id, POOL, mute(Grade.CRITICAL, 10 * MINUTE))
+    assert Kind.UNRUNG not in kinds(store, NOW + 9 * MINUTE), "acknowledged"
+    assert Kind.UNRUNG not in kinds(store, NOW + 16 * MINUTE), "the clock starts anew when that has ended"
+    assert Kind.UNRUNG in kinds(store, NOW + 18 * MINUTE)
+    store._db.execute("UPDATE channels SET disabled_at = ?, disabled_reason = 'x' WHERE id = ?", ["2026", one.id])
+    assert Kind.UNRUNG not in kinds(store, NOW + 18 * MINUTE)
+
+
+def test_blind_after_danger_and_no_channel_was_rung(store: SqliteStore) -> None:
+    channel(store)
+    account = add(store)
+    at = NOW + 3 * MINUTE
+    began = NOW + timedelta(microseconds=999_900)
+    blind = AlertState(grade=Grade.WARNING, seen_at=NOW, blind_since=began, blind_spoke_at=at, number=1)
+    store.record(cycle_record(account, report=None, states={"": blind}, notices=[about_blindness(account)], at=at))
+    accept(store)
+    assert Kind.UNRUNG not in kinds(store, at + 7 * MINUTE - SECOND)
+    assert Kind.UNRUNG in kinds(store, at + 7 * MINUTE + SECOND)
+    store.plan_steps(at + 7 * MINUTE)
+    ring(store, 1, Accepted(), at + 7 * MINUTE)
+    assert Kind.UNRUNG not in kinds(store, at + 7 * MINUTE + SECOND), "its episode is found"
 
 
 @pytest.mark.parametrize(("cushion", "limit"), [(None, 180), (9.0, 180), (3.0, 90), (0.5, 45), (float("inf"), 180)])
