@@ -26,6 +26,21 @@ REPEAT = "(may be a repeat)"
 HEAD = "binanceusdm"
 
 
+# A reading at WARNING or worse that is worse than the one before it, without a notice of that grade written at once.
+UNWRITTEN = """
+WITH steps AS (
+    SELECT account_id, pool, taken_at_ms, grade,
+        lag(grade) OVER (PARTITION BY account_id, pool ORDER BY taken_at_ms) AS before FROM readings
+)
+SELECT s.account_id, s.pool, s.taken_at_ms, s.before, s.grade FROM steps s
+WHERE s.grade >= 2 AND s.grade > coalesce(s.before, 0) AND NOT EXISTS (
+    SELECT 1 FROM notices n WHERE n.account_id = s.account_id AND n.subject = s.pool AND n.number > 0
+    AND json_extract(n.facts, '$.grade') = s.grade
+    AND abs((julianday(json_extract(n.facts, '$.read_at')) - 2440587.5) * 86400000 - s.taken_at_ms) < 2
+)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A row of the outbox."""
@@ -48,6 +63,7 @@ class Aftermath:
 
     kills: int
     outbox: list[Told] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)  # rises that were read, and of which there is no notice
     alerts: dict[int, list[Message]] = field(default_factory=dict)
 
     @property
@@ -60,8 +76,12 @@ class Aftermath:
         return told.status == "sent" and any(f"· {told.label} ·" in message.text for message in messages)
 
     def _replaced(self, told: Told) -> bool:
-        same = [n for n in self.outbox if (n.account_id, n.subject) == (told.account_id, told.subject)]
-        return told.drop_reason == "overtaken" and any(n.id > told.id and self._arrived(n) for n in same)
+        """By news that is as bad or worse; what only eases a message that is there, by any."""
+        newer = [
+            n for n in self.outbox if (n.account_id, n.subject) == (told.account_id, told.subject) and n.id > told.id
+        ]
+        enough = [n for n in newer if told.reason == "eased" or (n.grade or 0) >= (told.grade or 0)]
+        return told.drop_reason == "overtaken" and any(self._arrived(n) for n in enough)
 
     def unrecorded(self, chat_id: int) -> list[Message]:
         """Messages that arrived without the bot living to write it down."""
@@ -73,10 +93,11 @@ class Aftermath:
         seen: set[tuple[str, str]] = set()
         found = []
         for message in self.alerts[chat_id]:
-            for block in message.text.split("\n\n"):
+            text = message.history[0] if message.history else message.text
+            for block in text.split("\n\n"):
                 lines = block.split("\n")
-                read = next((line for line in message.text.split("\n") if "read " in line), "")
-                if HEAD in lines[0] and (lines[0], read) in seen and REPEAT not in message.text:
+                read = next((line for line in text.split("\n") if "read " in line), "")
+                if HEAD in lines[0] and (lines[0], read) in seen and REPEAT not in text:
                     found.append(lines[0])
                 seen.add((lines[0], read))
         return found
@@ -112,13 +133,16 @@ class Crash:
             asked = self.tg.private(user, f"/add binanceusdm acc{n} api-key-number-{n:04} canary-secret-{n:04}")
             self.tg.wait_for_sync(user, "Watching", 20.0, after=asked)
 
-    def fall(self, bot: RunningBot, kills: int, seconds: float, chance: random.Random) -> None:
-        """The price falls to the floor while the bot is killed at random moments, and started again at once."""
+    def fall(self, bot: RunningBot, kills: int, seconds: float, chance: random.Random, *, waves: int = 1) -> None:
+        """The price falls to the floor while the bot is killed at random moments, and started again at once.
+
+        In more than one wave it is back at the top in between; the last one ends at the floor.
+        """
         began = time.monotonic()
         gaps = (chance.uniform(0.3, 2 * seconds / kills - 0.3) for _ in range(kills))
         moments = list(accumulate(gaps))
         while (passed := time.monotonic() - began) < seconds or moments:
-            share = 1.0 - (1.0 - FLOOR) * min(1.0, passed / seconds)
+            share = 1.0 - (1.0 - FLOOR) * depth(passed / seconds, waves)
             self.market.set_price("BTCUSDT", Decimal(FULL_PRICE) * Decimal(f"{share:.5f}"))
             if moments and moments[0] <= passed:
                 moments.pop(0)
@@ -133,13 +157,14 @@ class Crash:
             rows = conn.execute(
                 "SELECT n.id, n.account_id, a.label, n.subject, json_extract(n.facts, '$.grade'), "
                 "json_extract(n.facts, '$.reason'), n.chat_id, n.status, n.drop_reason, n.message_id "
-                "FROM notices n JOIN accounts a ON a.id = n.account_id ORDER BY n.id"
+                "FROM notices n JOIN accounts a ON a.id = n.account_id WHERE n.number > 0 ORDER BY n.id"
             ).fetchall()
+            unwritten = conn.execute(UNWRITTEN).fetchall()
         alerts = {
             user: [m for m in self.tg.messages(user) if HEAD in m.text.split("\n")[0] and " · " in m.text]
             for user in set(self.people.values())
         }
-        return Aftermath(kills, [Told(*row) for row in rows], alerts)
+        return Aftermath(kills, [Told(*row) for row in rows], [str(row) for row in unwritten], alerts)
 
     def is_over(self) -> bool:
         """Every account's emergency was written, and nothing waits any more."""
@@ -161,14 +186,25 @@ def database(folder: Path) -> Iterator[sqlite3.Connection]:
         conn.close()
 
 
-def live_through(folder: Path, *, accounts: int, kills: int, seconds: float, seed: int) -> Aftermath:
-    """The whole crash; what is left of it."""
+def depth(passed: float, waves: int) -> float:
+    """How deep the price is at a share of the time: down, and up and down again, at equal speed; 1 from the end on."""
+    at = min(1.0, passed) * (2 * waves - 1)
+    return at % 2 if at % 2 <= 1 else 2 - at % 2
+
+
+def live_through(
+    folder: Path, *, accounts: int, kills: int, seconds: float, seed: int, waves: int = 1, answers_after: float = 0.0
+) -> Aftermath:
+    """The whole crash; what is left of it. `answers_after`: Telegram takes a message at once and says so that late."""
     with threaded() as tg:
         crash = Crash(folder, tg, accounts)
         with crash.exchange.threaded(), running_bot(folder, crash.environment) as bot:
             bot.wait_until_healthy()
             crash.register()
-            crash.fall(bot, kills, seconds, random.Random(seed))
+            late = tg.faults.add("sendMessage", times=None, kind="slow", delay=answers_after) if answers_after else None
+            crash.fall(bot, kills, seconds, random.Random(seed), waves=waves)
+            if late is not None:
+                tg.faults.remove(late)
             bot.wait_until_healthy()
             tg.wait_until_sync(lambda: crash.is_over() or None, 60.0, lambda: bot.log.read_text()[-3000:])
             assert bot.stop() == 0

@@ -22,8 +22,9 @@ KEY = bytes(range(32))
 
 
 def test_killed_six_times_in_a_crash_every_alarm_arrives(tmp_path: Path) -> None:
-    after = live_through(tmp_path, accounts=5, kills=6, seconds=24.0, seed=1)
+    after = live_through(tmp_path, accounts=5, kills=6, seconds=24.0, seed=1, answers_after=0.3)
     assert after.lost == []
+    assert after.unwritten == []
     emergencies = {told.label for told in after.outbox if told.grade == Grade.EMERGENCY}
     assert emergencies == {f"acc{n}" for n in range(5)}
     for chat_id in after.alerts:

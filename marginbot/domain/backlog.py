@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from marginbot.domain.notices import Line, Urgency, newest_news, overtaken, urgency
+from marginbot.domain.notices import Line, Urgency, overtaken, urgency
 
 Story = list[Line]
 
@@ -132,7 +132,7 @@ class Backlog:
 
 def _goes_on(story: Story, now: datetime) -> bool:
     head = story[0]
-    return head.is_due(now) or overtaken(head, newest_news(story), now)
+    return head.is_due(now) or overtaken(head, story, now)
 
 
 def _urgency_of(story: Story) -> Urgency:

@@ -23,6 +23,7 @@ from marginbot.domain.tier_changes import TermsNews
 # A notice overtaken by a newer one of the same subject is still sent while it is fresh: the order of events
 # is part of the story. After this it would only be in the way.
 OVERTAKEN_AFTER = timedelta(seconds=30)
+OVERTAKEN_BY_CALM_AFTER = timedelta(minutes=5)
 FIRST_RETRY = timedelta(seconds=1)
 LONGEST_RETRY = timedelta(seconds=60)
 FIRST_LINE_RETRY = timedelta(milliseconds=250)
@@ -263,18 +264,24 @@ def _doubled(first: timedelta, times: int) -> timedelta:
     return first * (1 << min(max(0, times - 1), 10))
 
 
-def newest_news(story: Iterable[Line]) -> int:
-    """The id of a story's last word; notes are none. 0: there is none."""
-    return max((line.id for line in story if not line.is_note), default=0)
+def overtaken(line: Line, story: Iterable[Line], now: datetime) -> bool:
+    """Whether a pending notice has lost its point: its story has newer news.
 
-
-def overtaken(line: Line, newest_id: int, now: datetime) -> bool:
-    """Whether a pending notice has lost its point: its subject has newer news, and it is late or already tried.
-
-    What only changes a message never keeps news waiting.
+    As bad or worse news takes its place when it is late or was tried before. Calmer news does so only much later: that
+    there was danger is told even if it has eased since. What only changes a message never keeps news waiting, and a
+    note is no news.
     """
-    late = line.amends or line.attempts > 0 or now - line.created_at > OVERTAKEN_AFTER
-    return newest_id > line.id and late
+    newer = [other for other in story if other.id > line.id and not other.is_note]
+    if not newer or line.amends:
+        return bool(newer)
+    age = now - line.created_at
+    if any(_at_least(other, line) for other in newer):
+        return line.attempts > 0 or age > OVERTAKEN_AFTER
+    return age > OVERTAKEN_BY_CALM_AFTER
+
+
+def _at_least(one: Line, other: Line) -> bool:
+    return (one.grade or Grade.OK) >= (other.grade or Grade.OK)
 
 
 def quieted_grade(line: Line) -> Grade | None:

@@ -24,7 +24,6 @@ from marginbot.domain.notices import (
     TryAgain,
     Unreachable,
     is_urgent,
-    newest_news,
     overtaken,
     quieted_grade,
     retry_at,
@@ -167,9 +166,8 @@ class Delivery:
 
     def _head(self, story: Story, now: datetime) -> Line | None:
         """What is told next of a story; what lost its point is dropped on the way."""
-        newest_id = newest_news(story)
         for line in list(story):
-            reason = self._point_lost(line, newest_id, now)
+            reason = self._point_lost(line, story, now)
             if reason is None:
                 return line if line.is_due(now) else None
             self._store.drop_notice(line.id, reason, now)
@@ -187,8 +185,8 @@ class Delivery:
         message_id = next((base for base in bases.values() if base is not None), None)
         return [head for head in heads if bases[head.id] == message_id], message_id
 
-    def _point_lost(self, line: Line, newest_id: int, now: datetime) -> DropReason | None:
-        if overtaken(line, newest_id, now):
+    def _point_lost(self, line: Line, story: Story, now: datetime) -> DropReason | None:
+        if overtaken(line, story, now):
             return DropReason.OVERTAKEN
         if line.is_note and self._store.episode_message(line.id) is None:
             return DropReason.NOTHING_TO_NOTE_IT_ON

@@ -10,7 +10,16 @@ import pytest
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
-from marginbot.domain.notices import OVERTAKEN_AFTER, Line, TryAgain, is_urgent, overtaken, retry_at, urgency
+from marginbot.domain.notices import (
+    OVERTAKEN_AFTER,
+    OVERTAKEN_BY_CALM_AFTER,
+    Line,
+    TryAgain,
+    is_urgent,
+    overtaken,
+    retry_at,
+    urgency,
+)
 from marginbot.domain.report import PoolReport, assess
 from tests.builders import HOURLY, T0, long_at
 
@@ -28,18 +37,21 @@ def line(
     pool: PoolReport | None = None,
     cause: Cause | None = None,
     attempts: int = 0,
+    reason: Reason = Reason.WORSENED,
+    is_note: bool = False,
 ) -> Line:
     return Line(
         id=id_,
         chat_id=7,
         account_id=1,
         subject="cross",
-        reason=Reason.WORSENED,
+        reason=reason,
         grade=grade,
         cushion=pool.cushion if pool else None,
         blind=cause is not None,
         created_at=T0,
         attempts=attempts,
+        is_note=is_note,
     )
 
 
@@ -77,17 +89,39 @@ def test_trouble_on_the_line_is_not_the_message_s_fault(attempts: int, failures:
     assert retry_at(trouble, attempts, T0, failures=failures) == T0 + timedelta(seconds=seconds)
 
 
+TICK = timedelta(microseconds=1)
+WORSE, SAME, CALMER = Grade.EMERGENCY, Grade.CRITICAL, Grade.WARNING
+
+
 @pytest.mark.parametrize(
-    ("newest", "attempts", "age", "expected"),
+    ("newer", "attempts", "age", "expected"),
     [
-        pytest.param(1, 5, OVERTAKEN_AFTER * 99, False, id="the newest never is"),
-        pytest.param(2, 0, OVERTAKEN_AFTER, False, id="fresh enough to tell the story"),
-        pytest.param(2, 0, OVERTAKEN_AFTER + timedelta(microseconds=1), True, id="late"),
-        pytest.param(2, 1, timedelta(0), True, id="tried already"),
+        pytest.param(None, 5, OVERTAKEN_AFTER * 99, False, id="the newest never is"),
+        pytest.param(WORSE, 0, OVERTAKEN_AFTER, False, id="fresh enough to tell the story"),
+        pytest.param(WORSE, 0, OVERTAKEN_AFTER + TICK, True, id="late"),
+        pytest.param(WORSE, 1, timedelta(0), True, id="tried already"),
+        pytest.param(SAME, 1, timedelta(0), True, id="tried already, and as bad"),
+        pytest.param(CALMER, 3, OVERTAKEN_BY_CALM_AFTER, False, id="that it eased does not undo the danger"),
+        pytest.param(CALMER, 0, OVERTAKEN_BY_CALM_AFTER + TICK, True, id="but old danger is no news"),
     ],
 )
-def test_overtaken(newest: int, attempts: int, age: timedelta, expected: bool) -> None:
-    assert overtaken(line(1, attempts=attempts), newest, T0 + age) is expected
+def test_overtaken(newer: Grade | None, attempts: int, age: timedelta, expected: bool) -> None:
+    told = line(1, attempts=attempts)
+    story = [told] if newer is None else [told, line(2, grade=newer)]
+    assert overtaken(told, story, T0 + age) is expected
+
+
+def test_danger_in_between_overtakes_though_it_has_eased_since() -> None:
+    story = [line(1, attempts=1), line(2, grade=WORSE), line(3, grade=Grade.OK)]
+    assert overtaken(story[0], story, T0)
+
+
+def test_a_note_overtakes_nothing_and_gives_way_to_everything() -> None:
+    told, note, eased = line(1, attempts=1), line(2, is_note=True), line(2, reason=Reason.EASED)
+    assert not overtaken(told, [told, note], T0 + OVERTAKEN_BY_CALM_AFTER * 2)
+    for waiting in (note, eased):
+        assert overtaken(waiting, [waiting, line(3, grade=Grade.OK)], T0)
+        assert not overtaken(waiting, [waiting, line(3, is_note=True)], T0)
 
 
 def test_worst_grade_first_then_smallest_cushion_then_oldest() -> None:

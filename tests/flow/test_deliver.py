@@ -167,6 +167,18 @@ async def test_old_news_never_tried_is_dropped_only_when_there_is_newer(post: Po
     assert alone in [notice.id for notice in post.messenger.accepted]
 
 
+async def test_danger_that_could_not_be_told_is_told_though_it_eased_meanwhile(post: Post) -> None:
+    account = post.account(ALICE)
+    post.messenger.script[11] = [NETWORK]
+    post.write(account, CRITICAL)
+    await post.after(0)
+    post.write(account, Grade.OK, Reason.RECOVERED)
+    await post.after(1)
+    await post.after(1)
+    assert post.messenger.told(11) == ["worsened CRITICAL", "recovered OK"]
+    assert post.dropped() == {}
+
+
 async def test_one_pool_s_news_never_overtakes_another_s(post: Post) -> None:
     account = post.account(ALICE)
     for n in range(5):
