@@ -8,7 +8,7 @@ slots of every second are free for an alarm, however long the queue.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -154,17 +154,31 @@ class LineTrouble:
     def __init__(self) -> None:
         self.failed: set[int] = set()  # since the last success
         self.failures = 0
+        self._own: Counter[int] = Counter()  # of each notice, outside of a trouble that is over
         self.probe_at: datetime | None = None
 
     def did_not_pass(self, ids: Iterable[int], now: datetime) -> None:
         """These notices did not get through, for no fault of theirs."""
-        self.failed.update(ids)
+        failed = list(ids)
+        self.failed.update(failed)
+        self._own.update(failed)
         self.failures += 1
         self.probe_at = self.probe_at or now + PROBE_EVERY
+
+    def own_failures(self, ids: Iterable[int]) -> int:
+        """How often the line failed one of these, as far as that says anything about the line now."""
+        return max((self._own[notice_id] for notice_id in ids), default=0)
+
+    def arrived(self, ids: Iterable[int]) -> None:
+        """These need no memory any more."""
+        for notice_id in ids:
+            self._own.pop(notice_id, None)
 
     def passed(self) -> Sequence[int]:
         """Something got through: the notices that were held up until now. A few single failures are no trouble."""
         held_up = sorted(self.failed) if self.failures >= TROUBLE_FROM else []
+        if held_up:
+            self._own.clear()  # what failed in the trouble is not to wait longer for that
         self.failed, self.failures, self.probe_at = set(), 0, None
         return held_up
 

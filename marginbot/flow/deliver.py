@@ -258,6 +258,7 @@ class Delivery:
         self._store.finish_attempts(ids, outcome, again, now)
         for notice_id in ids:
             if again is None:
+                self._line.arrived([notice_id])
                 self._backlog.remove(notice_id)
                 self._alone.discard(notice_id)
             else:
@@ -272,6 +273,8 @@ class Delivery:
             self._alone.update(notice.id for notice in notices)
             return now
         attempts = max(notice.attempts for notice in notices) + 1
+        if outcome.line:
+            attempts = self._line.own_failures(notice.id for notice in notices)
         again = retry_at(outcome, attempts, now, failures=self._line.failures)
         if outcome.after is not None:
             self._pacing.flooded(notices[0].chat_id, again, now)

@@ -154,3 +154,18 @@ def test_what_an_outage_held_up_is_known_at_its_end_and_single_failures_are_no_o
     assert trouble.is_probe_due(T0 + SECOND)
     assert trouble.passed() == [0, 1, 2]
     assert not trouble.is_probe_due(T0 + 99 * SECOND)
+
+
+def test_what_failed_in_a_trouble_does_not_wait_longer_when_it_is_over() -> None:
+    line = LineTrouble()
+    line.did_not_pass([1], T0)
+    line.passed()
+    line.did_not_pass([1], T0)
+    assert line.own_failures([1, 2]) == 2, "single failures count: others get through"
+    for _ in range(9):
+        line.did_not_pass([1, 2], T0)
+    assert line.passed() == [1, 2]
+    assert line.own_failures([1, 2]) == 0, "that was the line, not the message"
+    line.did_not_pass([1], T0)
+    line.arrived([1])
+    assert line.own_failures([1]) == 0

@@ -3,6 +3,7 @@
 import math
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -136,12 +137,13 @@ class Throttle:
     group = Window(20, 60)
     private = Window(5, 5)  # short bursts are tolerated
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._seen: dict[int | None, deque[float]] = defaultdict(deque)
 
     def admit(self, chat_id: int) -> None:
         """Counts a message to this chat, or refuses it without counting."""
-        now = time.monotonic()
+        now = self._clock()
         windows = {None: self.overall, chat_id: self.private if chat_id > 0 else self.group}
         waits = [self._wait(self._seen[key], window, now) for key, window in windows.items()]
         if max(waits) > 0:
