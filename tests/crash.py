@@ -69,11 +69,16 @@ class Aftermath:
     @property
     def lost(self) -> list[Told]:
         """Notices that Telegram has not got, unless newer news of the subject arrived in their place."""
-        return [told for told in self.outbox if not self._arrived(told) and not self._replaced(told)]
+        return [t for t in self.outbox if not (self._arrived(t) or self._replaced(t) or self._told_together(t))]
 
     def _arrived(self, told: Told) -> bool:
         messages = [m for m in self.alerts.get(told.chat_id, []) if m.message_id == told.message_id]
         return told.status == "sent" and any(f"· {told.label} ·" in message.text for message in messages)
+
+    def _told_together(self, told: Told) -> bool:
+        """Sight lost or back of several accounts of a person: one message names them all."""
+        same = [n for n in self.outbox if (n.chat_id, n.reason) == (told.chat_id, told.reason)]
+        return told.drop_reason == "venue_outage_told" and any(self._arrived(n) for n in same)
 
     def _replaced(self, told: Told) -> bool:
         """By news that is as bad or worse; what only eases a message that is there, by any."""

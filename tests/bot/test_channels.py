@@ -66,10 +66,9 @@ def stored(desk: Desk, url: str, *, person: int = ALICE) -> Channel:
     )
 
 
-async def test_added_after_a_test_line_and_never_shown(
+async def test_failure_33_added_after_a_test_line_and_never_shown(
     bot: TelegramSide, desk: Desk, tg: TelegramServer, hook: JsonServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """failure_33"""
     caplog.set_level("DEBUG")
     asked = tg.private(ALICE, f"/channels add {hook.address} from emergency after 10m")
     added = await tg.wait_for(ALICE, "JSON (json://…) from emergency on, after 10 min", after=asked)
@@ -120,10 +119,10 @@ async def test_in_a_group_the_address_is_deleted_and_nothing_stored(
     assert list(desk.store.channels_of(ALICE)) == []
 
 
-async def test_failure_27_a_drill_goes_everywhere_and_looks_like_no_alert(
+async def test_failure_23_failure_27_a_drill_goes_everywhere_and_looks_like_no_alert(
     bot: TelegramSide, desk: Desk, tg: TelegramServer, hook: JsonServer, pushover: PushoverServer
 ) -> None:
-    """failure_23: what is wired to nothing shows in an exercise, not in earnest."""
+    """What is wired to nothing shows in an exercise, not in earnest."""
     works, broken = stored(desk, hook.address), stored(desk, "json://127.0.0.1:1/canary")
     rings = stored(desk, ADDRESS)
     asked = tg.private(ALICE, "/drill")
@@ -155,8 +154,7 @@ async def test_tested_and_removed_by_number(desk: Desk, hook: JsonServer) -> Non
         desk.store.channel(first.id)
 
 
-async def test_strangers_get_nothing_and_members_only_their_own(desk: Desk, hook: JsonServer) -> None:
-    """failure_37"""
+async def test_failure_37_strangers_get_nothing_and_members_only_their_own(desk: Desk, hook: JsonServer) -> None:
     stored(desk, hook.address)
     for call in (desk.call(CHARLIE), desk.call(CHARLIE, "add", hook.address), desk.call(CHARLIE, "test", "1")):
         with pytest.raises(NotAllowed):

@@ -31,8 +31,7 @@ def _fail() -> None:
 
 
 @pytest.mark.parametrize("fmt", ["text", "json"])
-def test_nothing_secret_reaches_the_log(fmt: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """failure_33"""
+def test_failure_33_nothing_secret_reaches_the_log(fmt: str, capsys: pytest.CaptureFixture[str]) -> None:
     logs.redact(SECRET)
     logs.configure("debug", fmt)
     log = logging.getLogger("anything")

@@ -43,13 +43,12 @@ async def test_accepted_with_sound_and_buttons(messenger: TelegramMessenger, tg:
     ]
 
 
-async def test_quiet_news_make_no_sound(messenger: TelegramMessenger, tg: TelegramServer) -> None:
+async def test_failure_06_quiet_news_make_no_sound(messenger: TelegramMessenger, tg: TelegramServer) -> None:
     await send(messenger, notice(sound=False))
     assert tg.messages(ALICE)[0].silent
 
 
 async def test_flood_wait_is_handed_on(messenger: TelegramMessenger, tg: TelegramServer) -> None:
-    """failure_06"""
     tg.faults.add("sendMessage", kind="429", retry_after=17)
     outcome = await send(messenger)
     assert isinstance(outcome, TryAgain)
@@ -73,23 +72,22 @@ async def test_trouble_on_the_line_is_tried_again(messenger: TelegramMessenger, 
         pytest.param("403", "Forbidden: user is deactivated", id="deleted account"),
     ],
 )
-async def test_a_chat_that_is_gone_is_not_tried_for_ever(
+async def test_failure_08_a_chat_that_is_gone_is_not_tried_for_ever(
     messenger: TelegramMessenger, tg: TelegramServer, kind: str, description: str
 ) -> None:
-    """failure_08"""
     tg.faults.add("sendMessage", kind=kind, description=description)  # type: ignore[arg-type]
     assert isinstance(await send(messenger), Unreachable)
     assert len(tg.calls("sendMessage")) == 1
 
 
-async def test_a_group_that_moved_is_followed(messenger: TelegramMessenger, tg: TelegramServer) -> None:
-    """failure_07"""
+async def test_failure_07_a_group_that_moved_is_followed(messenger: TelegramMessenger, tg: TelegramServer) -> None:
     tg.faults.add("sendMessage", kind="migrate", migrate_to=-1001234567890)
     assert await send(messenger) == Moved(-1001234567890)
 
 
-async def test_refused_markup_is_sent_as_plain_text(messenger: TelegramMessenger, tg: TelegramServer) -> None:
-    """failure_04"""
+async def test_failure_04_refused_markup_is_sent_as_plain_text(
+    messenger: TelegramMessenger, tg: TelegramServer
+) -> None:
     tg.faults.add("sendMessage", kind="400", description="Bad Request: can't parse entities: unsupported start tag")
     assert isinstance(await send(messenger), Sent)
     [message] = tg.messages(ALICE)
@@ -99,8 +97,7 @@ async def test_refused_markup_is_sent_as_plain_text(messenger: TelegramMessenger
     assert message.buttons
 
 
-async def test_refused_length_is_sent_short(messenger: TelegramMessenger, tg: TelegramServer) -> None:
-    """failure_05"""
+async def test_failure_05_refused_length_is_sent_short(messenger: TelegramMessenger, tg: TelegramServer) -> None:
     tg.faults.add("sendMessage", times=2, kind="400", description="Bad Request: message is too long")
     assert isinstance(await send(messenger), Sent)
     [message] = tg.messages(ALICE)
@@ -147,8 +144,7 @@ def test_the_bots_own_token_is_struck_out_whatever_it_looks_like() -> None:
     assert "odd-token" not in scrub("at /file/1:odd-token-of-a-test-server/x")
 
 
-def test_no_error_carries_the_token(caplog: pytest.LogCaptureFixture) -> None:
-    """failure_33"""
+def test_failure_33_no_error_carries_the_token(caplog: pytest.LogCaptureFixture) -> None:
     token = "123456789:" + "Ab_-" * 9
     with caplog.at_level(logging.DEBUG):
         outcome = outcome_of(NetworkError(f"POST https://api.telegram.org/bot{token}/sendMessage failed"))

@@ -93,8 +93,9 @@ async def test_any_message_opens_a_chat_that_was_taken_for_closed(
     assert sum("reach you again" in text for text in tg.texts(ALICE)) == 1
 
 
-async def test_one_refused_message_silences_nobody_and_a_closed_chat_is_tried_now_and_then(desk: Desk) -> None:
-    """failure_08"""
+async def test_failure_08_one_refused_message_silences_nobody_and_a_closed_chat_is_tried_now_and_then(
+    desk: Desk,
+) -> None:
     account = desk.add(ALICE)
     refused = news(desk, account, 2)
     desk.store.finish_attempt(refused, Unreachable("Bad Request: chat not found"), None, desk.clock())

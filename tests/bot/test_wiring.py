@@ -86,10 +86,9 @@ async def test_one_chats_messages_are_answered_in_order(bot: TelegramSide, desk:
     assert [t.split()[1] for t in tg.texts(ALICE)] == ["a", "b", "c"]
 
 
-async def test_what_was_said_while_the_bot_was_away_is_answered_but_an_old_ack_is_not_taken(
+async def test_failure_25_what_was_said_while_the_bot_was_away_is_answered_but_an_old_ack_is_not_taken(
     desk: Desk, tg: TelegramServer
 ) -> None:
-    """failure_25"""
     account = desk.add(ALICE)
     alerted(desk, account)
     tg.private(ALICE, "/ack", age=3600)
@@ -156,10 +155,9 @@ async def test_nobody_in_particular_is_refused_politely(bot: TelegramSide, desk:
     assert len(tg.messages(GROUP)) == 2
 
 
-async def test_a_group_that_becomes_a_supergroup_keeps_its_shares(
+async def test_failure_07_a_group_that_becomes_a_supergroup_keeps_its_shares(
     bot: TelegramSide, desk: Desk, tg: TelegramServer
 ) -> None:
-    """failure_07"""
     desk.store.share(GROUP, desk.add(ALICE).id, amounts=False, now=desk.clock())
     tg.migrate(GROUP, -1001234567890)
     await tg.wait_until(lambda: desk.store.shared_with(-1001234567890))

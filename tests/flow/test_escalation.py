@@ -143,8 +143,8 @@ async def test_calmer_than_the_channel_is_for_stops_it(bench: Bench, price: floa
     assert bench.store._db.execute("SELECT status FROM escalation_steps").fetchall() == [("stopped",)]
 
 
-async def test_an_acknowledgement_raced_with_the_attempt_comes_before_or_after_it(bench: Bench) -> None:
-    """failure_28: whichever comes first, nothing rings after the acknowledgement was stored."""
+async def test_failure_28_an_acknowledgement_raced_with_the_attempt_comes_before_or_after_it(bench: Bench) -> None:
+    """Whichever comes first, nothing rings after the acknowledgement was stored."""
     bench.channel("slow")
     bench.channel("two")
     bench.ringer.gate["slow"] = asyncio.Event()
