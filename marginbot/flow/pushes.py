@@ -19,7 +19,8 @@ from marginbot.domain.errors import Cause, NoSuchAccount, ReadingError, VaultErr
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.pushed import RiskPush, concerned
-from marginbot.flow.cycle import Context, Cycle, interval
+from marginbot.flow.cycle import Context, Cycle
+from marginbot.flow.intervals import interval
 from marginbot.flow.ports import Account, Credential, CycleRecord, Store
 from marginbot.flow.tasks import ended
 

@@ -23,9 +23,8 @@ EXCHANGES: Mapping[str, str] = {
     "binance-papi": "binance",
     "binance-usdm": "binanceusdm",
 }
-GENERAL = ("coinbase", "toobit")  # read in the general way
-READ = frozenset({*OWN, *GENERAL})
 GENERAL = ("toobit",)  # read in the general way
+READ = frozenset({*OWN, *GENERAL})
 CREDENTIALS: Mapping[str, Credential] = {
     "aster": Credential("0x" + "ab" * 20, "0x" + "11" * 32),
     "coinbase": Credential("organizations/1/apiKeys/2", base64.b64encode(bytes(range(64))).decode()),

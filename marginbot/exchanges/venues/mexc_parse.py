@@ -111,7 +111,7 @@ def _holding(
         told = number(assets.get(listing.settle, {}), "unrealized")
         mark = _mark_of_profit(listing, side, size, entry=entry, told=told)
         warnings.append(f"{listing.symbol}: no mark price; it is worked out from the profit of the account")
-        if mark is None or apart(mark, entry, FAR):
+        if mark is None or entry is None or apart(mark, entry, FAR):
             warnings.append(f"{listing.symbol}: by that profit its price is far from where it was bought; doubt it")
     notional = value_of(listing, size, mark)
     profit = _profit(notional, side, entry=entry, mark=mark, listing=listing, warnings=warnings)

@@ -12,7 +12,7 @@ from marginbot.domain.errors import BadPayload, ReadingError
 class Asked:
     """Answers by ccxt method (a function gets the parameters); what has none is refused, an error is raised."""
 
-    key, secret = "key", "secret"
+    key, secret, passphrase = "key", "secret", "passphrase"
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self._answers = answers
