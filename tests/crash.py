@@ -94,14 +94,14 @@ class Aftermath:
         return [message for message in self.alerts[chat_id] if message.message_id not in known]
 
     def unmarked_repeats(self, chat_id: int) -> list[str]:
-        """Alerts told a second time that do not say so."""
+        """Alerts told a second time that do not say so: the same head about the same reading, or the same blindness."""
         seen: set[tuple[str, str]] = set()
         found = []
         for message in self.alerts[chat_id]:
             text = message.history[0] if message.history else message.text
             for block in text.split("\n\n"):
                 lines = block.split("\n")
-                read = next((line for line in text.split("\n") if "read " in line), "")
+                read = next((line for line in text.split("\n") if "read " in line or "Blind since" in line), "")
                 if HEAD in lines[0] and (lines[0], read) in seen and REPEAT not in text:
                     found.append(lines[0])
                 seen.add((lines[0], read))
