@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ FULL_PRICE = 60_000
 FLOOR = 0.802  # where five times leveraged accounts are in an emergency
 REPEAT = "(may be a repeat)"
 HEAD = "binanceusdm"
+ABOUT = re.compile(r"(?i:\bread) \d\d:|Blind since")  # which reading, or which blindness, a message is about
 
 
 # A reading at WARNING or worse that is worse than the one before it, without a notice of that grade written at once.
@@ -101,7 +103,7 @@ class Aftermath:
             text = message.history[0] if message.history else message.text
             for block in text.split("\n\n"):
                 lines = block.split("\n")
-                read = next((line for line in text.split("\n") if "read " in line or "Blind since" in line), "")
+                read = next((line for line in text.split("\n") if ABOUT.search(line)), "")
                 if HEAD in lines[0] and (lines[0], read) in seen and REPEAT not in text:
                     found.append(lines[0])
                 seen.add((lines[0], read))
