@@ -19,6 +19,7 @@ from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Ref
 from marginbot.exchanges.venues.okx_pools import account_pool, currency_pools, idle_pool, isolated_pool, owes
 from marginbot.exchanges.venues.okx_positions import Row, holding_of
 from marginbot.exchanges.venues.okx_push import PUSHES
+from marginbot.exchanges.venues.okx_tiers import fetch_tiers, with_tiers
 from marginbot.flow.ports import VenueInfo
 
 MODES = {"1": "spot", "2": "futures", "3": "multi-currency", "4": "portfolio"}
@@ -26,13 +27,14 @@ HEDGED = {"net_mode": "net", "long_short_mode": "hedge"}
 
 
 async def fetch(api: Api) -> Payloads:
-    """Mode, balance and all positions; the mode alone may be missing."""
+    """Mode, balance and all positions; the mode may be missing, and so may the tiers of what is held."""
     config, balance, positions = await together(
         api.optional("privateGetAccountConfig"),
         api.call("privateGetAccountBalance"),
         api.call("privateGetAccountPositions"),
     )
-    return {"config": config, "balance": balance, "positions": positions}
+    tiers = await fetch_tiers(api, positions)
+    return {"config": config, "balance": balance, "positions": positions, "tiers": tiers}
 
 
 def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
@@ -44,7 +46,8 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     level = _level(payloads, account, warnings)
     in_usd = level in ("3", "4") or (level == "1" and number(account, "adjEq") is not None)
     found = (holding_of(row, reference, in_usd=in_usd, warnings=warnings) for row in position_rows)
-    holdings = [holding for holding in found if holding is not None]
+    tiers = payloads.get("tiers") or {} if level != "4" else {}
+    holdings = [with_tiers(holding, tiers, warnings) for holding in found if holding is not None]
     cross = [holding for holding in holdings if not holding.isolated]
     if in_usd:
         pools = [account_pool(account, details, cross, portfolio=level == "4", warnings=warnings)]
@@ -126,7 +129,7 @@ FACTS = Facts(
     modes="futures, multi-currency, portfolio mode; isolated positions",
     ratio_from="`mgnRatio`, recomputed from the amounts",
     evidence=(Evidence.RECORDED, Evidence.DOCUMENTED, Evidence.SIMULATED),
-    weight="3 requests, 10 of each in 2 s and user",
+    weight="3 requests, 10 of each in 2 s and user; tiers hourly",
 )
 VENUE = Venue(
     info=INFO,
