@@ -236,7 +236,9 @@ class Bot:
         self._scheduler.every(tick, "due accounts", self._watch.cycle.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
-        self._scheduler.every(TERMS_SECONDS, "terms", self._tier_watch.check_next)
+        self._scheduler.every(
+            min(TERMS_SECONDS, 4 * self._settings.poll_interval), "terms", self._tier_watch.check_next
+        )
         self._scheduler.every(min(ESCALATE_SECONDS, self._settings.poll_interval), "escalation", self._escalate)
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         self._scheduler.every(tick, "audit", self._audit)

@@ -25,6 +25,7 @@ from marginbot.exchanges.venues import binance_margin, binance_portfolio
 from marginbot.exchanges.venues.binanceusdm import FAULTS
 from marginbot.flow.ports import VenueInfo
 
+_UNIFIED = "isPortfolioMarginRetailEnabled"
 _REFUSALS = (BadPayload, KeyRefused, NoPermission, OurFault, Unsupported)
 
 INFO = VenueInfo(
@@ -42,26 +43,27 @@ INFO = VenueInfo(
 
 async def fetch(api: Api) -> Payloads:
     """The kind of account, and what it consists of."""
-    info = await api.recent("sapiGetAccountInfo")
-    retail = dig(info, "isPortfolioMarginRetailEnabled")
-    if retail is not False:
-        found = await _portfolio(api, certain=retail is True)
+    unified = dig(await api.recent("sapiGetAccountInfo"), _UNIFIED)
+    if unified is not False:
+        found, refusal = await _portfolio(api)
         if found is not None:
             return found
+        if unified is True and refusal is not None:
+            # What was remembered may be out of date; said once more, the refusal is about the key.
+            again = await api.optional("sapiGetAccountInfo")
+            if dig(again, _UNIFIED) is not False:
+                raise refusal
     pro, _ = await _asked(api, "sapiGetPortfolioAccount")
     if dig(pro, "uniMMR") is not None:
         return await _portfolio_pro(api, pro)
-    return await _margin(api)
+    return {**await _margin(api), "is_certain": unified is not None}
 
 
-async def _portfolio(api: Api, *, certain: bool) -> Payloads | None:
-    """Portfolio Margin; None where the venue refuses to speak of one."""
-    if certain:
-        account, balances = await together(api.call("papiGetAccount"), api.call("papiGetBalance"))
-    else:
-        (account, _), (balances, _) = await together(_asked(api, "papiGetAccount"), _asked(api, "papiGetBalance"))
-        if account is None and balances is None:
-            return None
+async def _portfolio(api: Api) -> tuple[Payloads | None, ReadingError | None]:
+    """Portfolio Margin; or the refusal of the venue to speak of one."""
+    (account, refusal), (balances, _) = await together(_asked(api, "papiGetAccount"), _asked(api, "papiGetBalance"))
+    if account is None and balances is None:
+        return None, refusal
     (um, _), (cm, _) = await together(_asked(api, "papiGetUmPositionRisk"), _asked(api, "papiGetCmPositionRisk"))
     rates, prices, brackets = await together(
         _recent(api, "sapiGetPortfolioCollateralRate"),
@@ -69,7 +71,7 @@ async def _portfolio(api: Api, *, certain: bool) -> Payloads | None:
         _brackets(api, {"papiGetUmLeverageBracket": um, "papiGetCmLeverageBracket": cm}),
     )
     told = {"account": account, "balances": balances, "um": um, "cm": cm, "rates": rates, "prices": prices}
-    return {"kind": "portfolio", **told, "brackets": brackets}
+    return {"kind": "portfolio", **told, "brackets": brackets}, None
 
 
 async def _portfolio_pro(api: Api, account: Any) -> Payloads:

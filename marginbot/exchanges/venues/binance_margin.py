@@ -38,6 +38,8 @@ def parse(payloads: Payloads, now: datetime) -> Snapshot:
     warnings: list[str] = []
     pools: list[Pool] = []
     kinds = ["spot margin"]
+    if payloads.get("is_certain") is False:
+        warnings.append("Binance does not say what kind of account it is; it is read as spot margin")
     if payloads.get("cross") is None:
         warnings.append("the cross margin account is not answered, it is not part of this reading")
     else:
@@ -158,8 +160,7 @@ def _reported(level: Decimal | None, trigger: Decimal, *, pro: bool = False) -> 
         return None
     if pro:
         return trigger / level
-    # At a level of 1 nothing is left: past the trigger, whatever else is said.
-    return (trigger - 1) / (level - 1) if level > 1 else Decimal(1000)
+    return (trigger - 1) / (level - 1) if level > 1 else Decimal(1000)  # at 1 nothing is left
 
 
 def _cross_judged(
@@ -182,8 +183,7 @@ def _cross_judged(
         pool = replace(pool, equity=net if pool.equity is None else min(pool.equity, net))
     if _is_pro(account):
         warnings.append("cross: Cross Margin Pro counts assets after haircuts that are not read; its level counts")
-        owed = None
-    own = None if owed is None else (trigger - 1) * owed
+    own = None if owed is None or _is_pro(account) else (trigger - 1) * owed
     needed = requirement(pool.name, pool.equity, own=own, reported=pool.reported_ratio, warnings=warnings)
     return replace(pool, maintenance_margin=needed)
 
@@ -240,8 +240,7 @@ def _in_currency(bitcoins: Decimal | None, rate: Decimal | None) -> Decimal | No
 def _isolated(row: Row, payloads: Payloads, warnings: list[str]) -> Pool:
     base, quote = _sides(row)
     currency, symbol = name_of(quote, "asset"), f"{name_of(base, 'asset')}/{name_of(quote, 'asset')}"
-    index = price(row, "indexPrice")
-    debts = any(_owed(side) for side in (base, quote))
+    index, debts = price(row, "indexPrice"), any(_owed(side) for side in (base, quote))
     trigger = _pair_trigger(row, payloads, warnings) if debts else USUAL_TRIGGER
     owned = None if index is None else _held(base) * index + _held(quote)
     owed = None if index is None else _owed(base) * index + _owed(quote)
@@ -281,8 +280,9 @@ def _pair_trigger(row: Row, payloads: Payloads, warnings: list[str]) -> Decimal:
         return USUAL_TRIGGER
     if told is None:
         warnings.append(f"{symbol}: the level of liquidation is worked out from the liquidation price")
-    if told is None or implied is None:
-        return told or implied or USUAL_TRIGGER
+        return implied or USUAL_TRIGGER
+    if implied is None:
+        return told
     if apart(told, implied, Decimal("0.01")):
         figures = f"{told:.3f} by its tier, {implied:.3f} by its price"
         warnings.append(f"{symbol}: it liquidates at a level of {figures}; the higher counts")

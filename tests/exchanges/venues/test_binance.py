@@ -256,6 +256,7 @@ def test_cross_margin_pro_counts_by_its_level() -> None:
         pytest.param({"tiers": {}}, "worked out from the liquidation price", id="no tier"),
         pytest.param({"isolated": None}, "not part of this reading", id="isolated not answered"),
         pytest.param({"cross": None}, "not part of this reading", id="cross not answered"),
+        pytest.param({"is_certain": False}, "what kind of account", id="the kind is not told"),
         pytest.param({"um": [um("1")]}, "binanceusdm", id="futures elsewhere"),
         pytest.param({"cm": [line("X", "1", mark="1", value="1", pnl="0")]}, "binancecoinm", id="coins elsewhere"),
         pytest.param(
@@ -375,6 +376,14 @@ async def test_a_change_of_the_account_is_noticed_within_ten_minutes() -> None:
         server.answers["/sapi/v1/account/info"] = UNIFIED
         assert (await read_at(reader, 5)).mode == "spot margin/classic"
         assert (await read_at(reader, 11)).mode == "portfolio margin"
+
+
+async def test_an_account_that_has_left_portfolio_margin_is_read_as_what_it_is_now() -> None:
+    server = Binance(**{**PAPI, **SAPI, "sapi__v1__account__info": UNIFIED})
+    async with reading("binance", server) as reader:
+        assert (await read_at(reader, 0)).mode == "portfolio margin"
+        server.answers |= {"/sapi/v1/account/info": SEPARATE} | {f"/{path.replace('__', '/')}": None for path in PAPI}
+        assert (await read_at(reader, 1)).mode == "spot margin/classic"
 
 
 async def test_a_key_that_is_refused_everywhere_is_refused() -> None:
