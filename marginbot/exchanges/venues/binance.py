@@ -26,6 +26,7 @@ from marginbot.exchanges.venues.binanceusdm import FAULTS
 from marginbot.flow.ports import VenueInfo
 
 _UNIFIED = "isPortfolioMarginRetailEnabled"
+_FUTURES = ("fapiPrivateV3GetPositionRisk", "dapiPrivateGetPositionRisk")
 _REFUSALS = (BadPayload, KeyRefused, NoPermission, OurFault, Unsupported)
 
 INFO = VenueInfo(
@@ -43,7 +44,8 @@ INFO = VenueInfo(
 
 async def fetch(api: Api) -> Payloads:
     """The kind of account, and what it consists of."""
-    unified = dig(await api.recent("sapiGetAccountInfo"), _UNIFIED)
+    info = await api.recent("sapiGetAccountInfo")
+    unified = dig(info, _UNIFIED)
     if unified is not False:
         found, refusal = await _portfolio(api)
         if found is not None:
@@ -56,7 +58,8 @@ async def fetch(api: Api) -> Payloads:
     pro, _ = await _asked(api, "sapiGetPortfolioAccount")
     if dig(pro, "uniMMR") is not None:
         return await _portfolio_pro(api, pro)
-    return {**await _margin(api), "is_certain": unified is not None}
+    has_futures = dig(info, "isFutureEnabled") is not False
+    return {**await _margin(api, has_futures=has_futures), "is_certain": unified is not None}
 
 
 async def _portfolio(api: Api) -> tuple[Payloads | None, ReadingError | None]:
@@ -100,15 +103,15 @@ def _held(positions: Any) -> list[str]:
     return sorted({str(row.get("symbol")) for row in listed if number(row, "positionAmt")})
 
 
-async def _margin(api: Api) -> Payloads:
+async def _margin(api: Api, *, has_futures: bool) -> Payloads:
     """Cross and isolated margin; one of them may be closed to the key, not both."""
-    (cross, refusal), (isolated, _), coefficients, um, cm = await together(
+    (cross, refusal), (isolated, _), coefficients, *elsewhere = await together(
         _asked(api, "sapiGetMarginAccount"),
         _asked(api, "sapiGetMarginIsolatedAccount"),
         _recent(api, "sapiGetMarginTradeCoeff"),
-        _recent(api, "fapiPrivateV3GetPositionRisk"),
-        _recent(api, "dapiPrivateGetPositionRisk"),
+        *(_recent(api, method) for method in (_FUTURES if has_futures else ())),
     )
+    um, cm = elsewhere or (None, None)
     if cross is None and isolated is None:
         raise refusal or BadPayload("binance: neither cross nor isolated margin is answered")
     pairs = binance_margin.indebted_pairs(isolated) if isolated is not None else []

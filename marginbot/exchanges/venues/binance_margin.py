@@ -182,7 +182,9 @@ def _cross_judged(
         warnings.append("cross: Binance's total of the net assets is not what they come to; the smaller figure counts")
         pool = replace(pool, equity=net if pool.equity is None else min(pool.equity, net))
     if _is_pro(account):
-        warnings.append("cross: Cross Margin Pro counts assets after haircuts that are not read; its level counts")
+        warnings.append(
+            "cross: Cross Margin Pro's level counts unchecked: haircuts are not read, the trigger is assumed"
+        )
     own = None if owed is None or _is_pro(account) else (trigger - 1) * owed
     needed = requirement(pool.name, pool.equity, own=own, reported=pool.reported_ratio, warnings=warnings)
     return replace(pool, maintenance_margin=needed)
@@ -222,11 +224,8 @@ def _rate(row: Row, prices: Mapping[str, Decimal]) -> Decimal | None:
 
 def _prices(listed: Any) -> dict[str, Decimal]:
     """By coin, in USDT; empty unless Bitcoin's is there."""
-    found = {}
-    for row in listed if isinstance(listed, list) else []:
-        symbol, value = str(row.get("symbol")), price(row, "price")
-        if symbol.endswith("USDT") and value is not None:
-            found[symbol.removesuffix("USDT")] = value
+    told = ((str(row.get("symbol")), price(row, "price")) for row in (listed if isinstance(listed, list) else []))
+    found = {symbol.removesuffix("USDT"): at for symbol, at in told if symbol.endswith("USDT") and at is not None}
     return found if "BTC" in found else {}
 
 

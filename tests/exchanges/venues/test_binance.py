@@ -386,6 +386,18 @@ async def test_an_account_that_has_left_portfolio_margin_is_read_as_what_it_is_n
         assert (await read_at(reader, 1)).mode == "spot margin/classic"
 
 
+@pytest.mark.parametrize(("enabled", "asked"), [(True, 2), (False, 0)])
+async def test_positions_outside_spot_margin_are_noticed(enabled: bool, asked: int) -> None:
+    """Asked for once in ten minutes, and not at all where the account has no futures."""
+    elsewhere = {"fapi__v3__positionRisk": [um("2")], "dapi__v1__positionRisk": []}
+    server = Binance(**{**SAPI, **elsewhere, "sapi__v1__account__info": {**SEPARATE, "isFutureEnabled": enabled}})
+    async with reading("binance", server) as reader:
+        for minutes in (0, 5):
+            snapshot = await read_at(reader, minutes)
+            assert any("binanceusdm" in warning for warning in snapshot.warnings) is enabled
+    assert sum(call.path.endswith("positionRisk") for call in server.requests) == asked
+
+
 async def test_a_key_that_is_refused_everywhere_is_refused() -> None:
     async with reading("binance", Binance()) as reader:
         with pytest.raises(KeyRefused, match="2015"):
