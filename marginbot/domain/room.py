@@ -75,6 +75,8 @@ def room_of(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -
     """Room of a pool in every scenario; empty (with a note) where it cannot be computed."""
     if pool.state is not PoolState.OK:
         return RoomReport(known=pool.state is not PoolState.UNKNOWN)
+    if not pool.positions and not pool.collateral:
+        return RoomReport(known=False)  # margin is required for something that is not listed
     unknown = [p.symbol for p in pool.positions if p.notional is None]
     if unknown:
         return _room_from_liquidation_prices(pool, volatilities, unknown)

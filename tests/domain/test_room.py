@@ -257,3 +257,8 @@ def test_a_missing_liquidation_price_is_not_a_price_of_zero(price: Decimal | Non
     assert report.scenarios == ()
     assert not report.known
     assert "cannot be computed" in report.notes[0]
+
+
+def test_margin_required_for_nothing_that_is_listed_leaves_the_room_unknown() -> None:
+    report = room_of(pool(equity="1000", maintenance_margin="100"), HOURLY, T0)
+    assert (report.known, report.decisive) == (False, None)

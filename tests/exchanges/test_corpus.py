@@ -61,6 +61,7 @@ def gate_account() -> Mapping[str, Any]:
 # What a venue (or one case of it) needs beside the files of a case: further endpoints with plain answers.
 EXTRA: Mapping[str, Mapping[str, Any]] = {
     "backpack": {"/api/v1/securities": []},
+    "aster": {"/api/v3/exchangeInfo": {"symbols": []}},  # of the spot market, which ccxt loads too
     "bybit": bybit_account("REGULAR_MARGIN"),
     "bybit/pm": bybit_account("PORTFOLIO_MARGIN"),
     "gate": gate_account(),

@@ -184,6 +184,26 @@ def test_a_number_gone_or_wrong_never_calms(reference: Reference, path: Path_) -
         assert looks_calmer(before, VENUE, changed, reference) is None, how
 
 
+def at(mark: float) -> Payloads:
+    """The Bitcoin long of `long_and_short` alone, entered at 40000 with a wallet of 0.9, at another mark."""
+    value = D(400_000) / D(str(mark))
+    pnl = str(D(10) - value)
+    return {
+        "account": {"assets": [coin("BTC", "0.9", pnl, "0")], "positions": []},
+        "positions": [line("BTCUSD_PERP", "4000", mark=str(mark), value=str(value), pnl=pnl)],
+        "sides": None,
+    }
+
+
+def test_at_the_price_where_room_ends_the_ratio_is_one() -> None:
+    decisive = room_of(pool_named(VENUE.parse(at(40_000), MARKETS, NOW), "cross:BTC"), CALM, NOW).decisive
+    assert decisive is not None
+    assert decisive.room is not None
+    there = pool_named(VENUE.parse(at(40_000 * (1 + decisive.room)), MARKETS, NOW), "cross:BTC")
+    assert there.margin_ratio is not None
+    assert abs(there.margin_ratio - 1) < D("1e-6")
+
+
 @given(st.integers(min_value=30_000, max_value=60_000), st.integers(min_value=1, max_value=5_000))
 def test_the_ratio_of_a_long_rises_as_the_price_falls(price: int, fall: int) -> None:
     def ratio(mark: int) -> Decimal:
