@@ -3,7 +3,7 @@
 ccxt shows positions and balances of all exchanges in one form, but fills gaps by algebra of its own, so that a number
 in that form need not be the exchange's. What is read here, and how a margin follows from it: `generic_parse`.
 Not read at all: exchanges that ask for a private key which can move funds, and those that list positions only one
-market at a time, where one could be missed.
+market at a time, where one could be missed, or of whose positions ccxt hands on nothing but the size.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ Described = Mapping[str, Any]
 _FIELDS = {"apiKey": ("key", "API key"), "secret": ("secret", "secret key"), "password": ("passphrase", "passphrase")}
 _OTHERS = {"accountId": "account id", "uid": "user id", "login": "login name"}
 _ONE_BY_ONE = "lists positions only one market at a time, so that one could be missed"
+_SAYS_NOTHING = "tells neither where a position is liquidated nor what it requires, so that nothing could be judged"
 _REFUSED = {
+    "apex": _SAYS_NOTHING,
     "bitflyer": _ONE_BY_ONE,
+    "bullish": _SAYS_NOTHING,
     "hashkey": _ONE_BY_ONE,
     "polymarket": "trades shares without margin, so there is nothing to watch",
 }
@@ -140,8 +143,14 @@ async def fetch(name: str, api: Api) -> Payloads:
     positions = [row for part in listed for row in rows(part)]
     bare = [str(row.get("symbol")) for row in positions if not price(row, "markPrice") and number(row, "contracts")]
     names = list(dict.fromkeys(bare))[:_MARKS_AT_ONCE]
-    tickers = await together(*(_optional(api, "fetch_ticker", symbol) for symbol in names))
-    return {"positions": positions, "balance": balance, "tickers": dict(zip(names, tickers, strict=True))}
+    return {"positions": positions, "balance": balance, "tickers": await _tickers(name, api, names)}
+
+
+async def _tickers(name: str, api: Api, symbols: list[str]) -> dict[str, Any]:
+    if symbols and not described(name)["has"].get("fetchTicker"):
+        return await _optional(api, "fetch_tickers", symbols) or {}
+    told = await together(*(_optional(api, "fetch_ticker", symbol) for symbol in symbols))
+    return dict(zip(symbols, told, strict=True))
 
 
 async def _optional(api: Api, method: str, *args: Any) -> Any:

@@ -31,6 +31,8 @@ GENERAL = (
     "missing"
 )
 
+_LEFT_BEHIND = {"toobit": "flp"}
+
 
 def parse(name: str, payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     """One snapshot of the account."""
@@ -38,8 +40,8 @@ def parse(name: str, payloads: Payloads, reference: Reference, now: datetime) ->
     listed = {instrument.symbol: instrument for instrument in reference.instruments.values()}
     tickers = payloads.get("tickers") or {}
     found = []
-    for row in rows(payloads, "positions"):
-        symbol = symbol_of(row)
+    for told in rows(payloads, "positions"):
+        row, symbol = _completed(name, told, warnings), symbol_of(told)
         ticker = tickers.get(symbol) or {}
         held = held_of(row, listed.get(symbol), ticker=ticker, tiers=reference.tiers.get(symbol, ()), warnings=warnings)
         if held is not None:
@@ -61,6 +63,15 @@ def _isolated_pool(held: Held, warnings: list[str]) -> Pool:
         maintenance_margin=position.maintenance_margin,
         positions=(position,),
     )
+
+
+def _completed(name: str, row: Row, warnings: list[str]) -> Row:
+    """The row with a liquidation price that ccxt leaves in the exchange's own row."""
+    raw, field = row.get("info"), _LEFT_BEHIND.get(name)
+    if field is None or not isinstance(raw, dict) or row.get("liquidationPrice") is not None:
+        return row
+    warnings.append(f"{symbol_of(row)}: its liquidation price is taken from the field {field}")
+    return {**row, "liquidationPrice": raw.get(field)}
 
 
 def _cross_pools(balance: Any, found: Sequence[Held], warnings: list[str]) -> list[Pool]:

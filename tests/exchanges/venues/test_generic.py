@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marginbot.domain.errors import BadPayload
+from marginbot.domain.errors import BadPayload, VenueDown
 from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.tiers import LeverageTier
 from marginbot.exchanges.reader import CcxtReader
@@ -94,6 +94,12 @@ def test_a_figure_that_ccxt_worked_out_is_not_the_exchanges(field: str) -> None:
 def test_ccxts_ratio_and_collateral_are_never_read() -> None:
     strange = position(marginRatio="0.99", collateral="1", maintenanceMarginPercentage="0.9", initialMargin="1")
     assert read(strange, reference=TIERED, USDT="6000").pools == read(position(), reference=TIERED, USDT="6000").pools
+
+
+def test_a_liquidation_price_that_ccxt_leaves_behind_is_found() -> None:
+    row = {**position(), "info": {"flp": "47500"}}
+    assert parse("toobit", payloads(row), LISTED, NOW).pools[0].equity == D(2975)
+    assert parse("venue", payloads(row), LISTED, NOW).state is PoolState.UNKNOWN
 
 
 # -- isolated and inverse
@@ -315,5 +321,35 @@ def test_a_refused_exchange_says_why_when_it_is_named() -> None:
     with pytest.raises(Exception, match="no such venue") as caught:
         find_venue(venues, "mtgox")
     advice = caught.value.advice  # type: ignore[attr-defined]
-    assert "Also, as estimates: apex" in advice
+    assert "Also, as estimates: " in advice
     assert "grvt" not in advice
+
+
+class Asked:
+    """The unified side of an `Api`, which remembers what it was asked."""
+
+    def __init__(self, *positions: dict[str, Any]) -> None:
+        self.positions = list(positions)
+        self.calls: list[tuple[Any, ...]] = []
+
+    async def unified(self, method: str, *arguments: Any) -> Any:
+        self.calls.append((method, *arguments))
+        if method == "fetch_balance":
+            raise VenueDown("no balance")
+        return self.positions if method == "fetch_positions" else {BTC: {"last": "50000"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        pytest.param("deepcoin", ("fetch_tickers", [BTC]), id="all tickers at once"),
+        pytest.param("weex", ("fetch_ticker", BTC), id="one by one"),
+        pytest.param("xt", ("fetch_positions", None, {"subType": "inverse"}), id="a second kind of contract"),
+        pytest.param("bitfinex", ("fetch_balance", {"type": "margin"}), id="the wallet for margin"),
+    ],
+)
+async def test_what_is_asked_for_beside_positions(name: str, asked: tuple[Any, ...]) -> None:
+    api = Asked(position(markPrice=None))
+    found = await generic.fetch(name, api)  # type: ignore[arg-type]
+    assert asked in api.calls
+    assert found["balance"] is None, "a balance that is not answered is missing, not an error"
