@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 CURSOR = "stories_after_notice"
 
-# Only the owner's copy of a message: an episode is told about once.
+# Only the owner's copy of a message: an episode is told about once. Notes on earlier messages have numbers below zero.
 _ENDED = (
     "SELECT n.id, n.account_id, n.user_id, n.subject, n.episode, n.status, n.created_at FROM notices n "
-    "WHERE n.id > ? AND n.subject NOT IN ('', 'key') AND json_valid(n.facts) "
+    "WHERE n.id > ? AND n.number > 0 AND n.subject NOT IN ('', 'key') AND json_valid(n.facts) "
     "AND json_extract(n.facts, '$.reason') IN (?, ?) AND json_extract(n.facts, '$.grade') = 0 "
     "AND json_extract(n.facts, '$.episode_worst') >= ? "
     "AND n.id = (SELECT max(m.id) FROM notices m WHERE m.account_id = n.account_id AND m.subject = n.subject "
-    "AND m.episode = n.episode) ORDER BY n.id LIMIT ?"
+    "AND m.episode = n.episode AND m.number > 0) ORDER BY n.id LIMIT ?"
 )
 
 
@@ -110,7 +110,8 @@ class ReportRows(Rows):
     def episode_facts(self, account_id: int, subject: str, episode: int) -> Sequence[Facts]:
         """What the messages of an episode said, oldest first; those that cannot be read are left out."""
         rows = self._all(
-            "SELECT id, facts FROM notices WHERE account_id = ? AND subject = ? AND episode = ? ORDER BY number, id",
+            "SELECT id, facts FROM notices WHERE account_id = ? AND subject = ? AND episode = ? AND number > 0 "
+            "ORDER BY number, id",
             account_id,
             subject,
             episode,

@@ -54,8 +54,11 @@ def ratio_after(of: Pool, shares: dict[int, Decimal], added: Decimal = ZERO) -> 
     return required / (of.equity + added - fees)
 
 
+DIGITS = D("1e-12")  # a float's own
+
+
 def lands(found: Decimal, target: float) -> bool:
-    return D(str(target)) * (1 - WITHIN) <= found <= D(str(target))
+    return D(str(target)) * (1 - WITHIN) <= found <= D(str(target)) * (1 + DIGITS)
 
 
 tiered = st.builds(
