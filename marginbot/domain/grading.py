@@ -1,9 +1,10 @@
 """Grades, and the two ladders that decide them.
 
 A pool's grade is the worse of its margin ratio's rung and its cushion's rung. It rises at once and falls only
-when clear of the rung by the release band, so that a hovering figure stays quiet. The band of the cushion is wider
-the worse the rung: it keeps CRITICAL standing through the pauses of a crash, and spares needless raises in ordinary
-weeks (`bench/lead_times.py` measures both).
+when clear of the rung by the release band, so that a hovering figure stays quiet. The band of the cushion is wide:
+an account that has been CRITICAL stays so through the pauses of a crash and until it has room to breathe, which both
+lengthens the warning and spares needless raises. Rungs and bands were chosen on recorded crashes and ordinary weeks
+(`bench/calibration.py`, `docs/calibration.md`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from marginbot.domain.errors import BadThresholds
 from marginbot.domain.margin import PoolState
 
 RATIO_RELEASE = 0.03  # absolute: three points of ratio
-CUSHION_RELEASE = (1.2, 1.5, 2.2, 2.5)  # multiples of the rung, NOTICE to EMERGENCY
+CUSHION_RELEASE = (1.28, 1.78, 3.4, 2.5)  # multiples of the rung, NOTICE to EMERGENCY
 
 
 class Grade(IntEnum):
@@ -49,7 +50,7 @@ class Ladders:
     """Thresholds for NOTICE, WARNING, CRITICAL, EMERGENCY: ratio (fractions, rising), cushion (multiples, falling)."""
 
     ratio: tuple[float, float, float, float] = (0.50, 0.65, 0.80, 0.90)
-    cushion: tuple[float, float, float, float] = (6.0, 4.0, 2.0, 1.0)
+    cushion: tuple[float, float, float, float] = (7.0, 5.0, 2.6, 1.25)
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(v) for v in self.ratio + self.cushion):
@@ -64,7 +65,7 @@ class Ladders:
             raise BadThresholds(
                 "cushion ladder out of order",
                 advice="Cushion thresholds must fall from NOTICE to EMERGENCY, above 0: "
-                "/thresholds cushion 6 4 2 1. Nothing was changed.",
+                "/thresholds cushion 7 5 2.6 1.25. Nothing was changed.",
             )
 
     def by_ratio(self, ratio: float) -> Grade:

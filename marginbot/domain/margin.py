@@ -50,13 +50,21 @@ class PoolState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """What revaluing an option needs. Prices in US dollars per unit of the underlying."""
+    """What revaluing an option needs. Prices in US dollars per unit of the underlying.
+
+    Volatility and greeks are the venue's own, where it states them; they stand in where its mark cannot be explained.
+    """
 
     is_call: bool
     strike: Decimal
     expires_at: datetime
     underlying_price: Decimal
     mark_usd: Decimal  # mark price of one unit
+    implied_volatility: Decimal | None = None  # a year, as a fraction
+    delta: Decimal | None = None  # dollars per dollar of the underlying
+    gamma: Decimal | None = None  # change of delta per dollar
+    vega: Decimal | None = None  # dollars per point (0.01) of volatility
+    theta: Decimal | None = None  # dollars a day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

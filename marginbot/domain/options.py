@@ -1,6 +1,8 @@
-"""Option values under a moved underlying: Black-76 with the volatility that the venue's own mark implies.
+"""Option values under a moved underlying and a moved volatility.
 
-Rates are taken as zero (the underlying is the forward of the same expiry). Prices in dollars per unit.
+Black-76 with the volatility that the venue's own mark implies, else with the one the venue states; where neither is
+there, the second-order expansion in the venue's greeks, kept between what the option is worth at expiry and the
+most it can pay. Rates are taken as zero (the underlying is the forward of the same expiry). Prices in dollars per unit.
 """
 
 from __future__ import annotations
@@ -40,9 +42,55 @@ class OptionModel:
     strike: float
     deviation: float
 
-    def value(self, move: float) -> float:
-        """Dollar value of one unit after the underlying moved by the fraction `move`, volatility unchanged."""
-        return black76(self.is_call, self.forward * (1 + move), self.strike, self.deviation)
+    def value(self, move: float, shock: float = 0.0) -> float:
+        """Dollar value of one unit after the underlying moved by `move` and its volatility by `shock` (fractions)."""
+        return black76(self.is_call, self.forward * (1 + move), self.strike, self.deviation * (1 + shock))
+
+
+@dataclass(frozen=True, slots=True)
+class GreekModel:
+    """The same from the venue's greeks: good for small moves, bounded for large ones."""
+
+    is_call: bool
+    forward: float
+    strike: float
+    mark: float
+    delta: float  # dollars per dollar of the underlying
+    gamma: float  # delta per dollar
+    vega: float  # dollars per 1.00 of volatility
+    volatility: float  # a year; what `shock` is relative to
+
+    def value(self, move: float, shock: float = 0.0) -> float:
+        """Dollar value of one unit after `move` and `shock`; never outside what an option can be worth."""
+        step = self.forward * move
+        value = self.mark + self.delta * step + self.gamma * step * step / 2 + self.vega * self.volatility * shock
+        there = self.forward * (1 + move)
+        value = max(value, black76(self.is_call, there, self.strike, 0.0))
+        if self.mark > (self.forward if self.is_call else self.strike):
+            return value  # a mark beyond reason bounds nothing
+        return min(value, max(there if self.is_call else self.strike, self.mark))
+
+
+Model = OptionModel | GreekModel
+
+
+def model_of(option: Option, now: datetime) -> Model | None:
+    """The best model there are inputs for, None if there is none: mark, then stated volatility, then greeks."""
+    fitted = fit(option, now)
+    if fitted is not None:
+        return fitted
+    forward, strike, mark = float(option.underlying_price), float(option.strike), float(option.mark_usd)
+    years = (option.expires_at - now).total_seconds() / _SECONDS_PER_YEAR
+    if forward <= 0 or strike <= 0 or mark < 0:
+        return None
+    stated = float(option.implied_volatility or 0)
+    if 0 < stated <= _MAX_VOLATILITY and years > 0:
+        return OptionModel(option.is_call, forward, strike, stated * math.sqrt(years))
+    if option.delta is None or option.gamma is None:
+        return None
+    # Without a volatility to relate a shock to, the highest that is common stands in: it overstates the shock.
+    vega = 100.0 * float(option.vega or 0)
+    return GreekModel(option.is_call, forward, strike, mark, float(option.delta), float(option.gamma), vega, 1.0)
 
 
 def fit(option: Option, now: datetime) -> OptionModel | None:

@@ -154,7 +154,7 @@ def _coin_needed(question: _Question, coin: Collateral, needed: Decimal) -> Deci
         lacks = question.missing(with_coin(question.pool, coin.asset, amount))
         if lacks.amount < 0:
             return amount
-        left = 1 + (lacks.at.move if lacks.at and coin.asset in lacks.at.moving else 0.0)
+        left = 1 + (lacks.at.moves.get(coin.asset, 0.0) if lacks.at else 0.0)
         if left <= 0:
             return None
         amount = rounded_up(amount + Decimal(lacks.amount / left), DIGITS)
@@ -192,7 +192,7 @@ def _relief(question: _Question, position: Position, missing: Shortfall, *, scal
     alone = replace(
         question.pool, positions=(position,), collateral=(), equity=Decimal(0), maintenance_margin=needs_now
     )
-    profit, needs = revaluation(alone, question.now)(dict.fromkeys(missing.at.moving, missing.at.move))
+    profit, needs = revaluation(alone, question.now)(missing.at.moves, missing.at.shock)
     return needs - profit - fee
 
 

@@ -1,37 +1,45 @@
 """How far the market may move before a pool reaches its trigger.
 
-For a scenario (one underlying alone, or all together) and a relative price move x, equity and maintenance
-margin are revalued from what the venue reported:
-
-    linear          profit  s N x           notional N (1 + x)
-    coin-settled    profit  s N x / (1 + x)  notional N / (1 + x)      (in the coin; s = +1 long, -1 short)
-    collateral      V x
-    option          Black-76 at the implied volatility of the venue's mark
-
-The requirement of a position follows its leverage tiers where known, else its notional; the sum is scaled so
-that at x = 0 it equals the venue's own requirement. The trigger is the smallest |x| with equity = requirement,
-searched on a grid and then bisected, because both are piecewise. `room` is signed: -0.05 means a fall of 5 %.
+Asked for each underlying alone and, if there are several, for all of them along a common market move, each by its
+beta. Pools with options are asked a second time with implied volatility rising along with the move. The book is
+revalued as `domain.book` says; the trigger is the smallest move with equity = requirement (`domain.roots`).
+`room` is signed: -0.05 means a fall of 5 %.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
+from marginbot.domain.book import LEAST_MOVE, STABLE, Book, Mover
 from marginbot.domain.margin import Pool, PoolState, Position, Side
-from marginbot.domain.options import OptionModel, fit
-from marginbot.domain.tiers import LeverageTier
+from marginbot.domain.roots import first_breach
 from marginbot.domain.volatility import Volatility, default_volatility
 
-MARKET = "market"
-STABLE = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "DAI", "USDE", "USD1", "BFUSD", "BNFCR", "EUR"})
+__all__ = [
+    "MARKET",
+    "STABLE",
+    "Revaluation",
+    "RoomReport",
+    "Scenario",
+    "Tightest",
+    "equity_and_requirement",
+    "revaluation",
+    "room_of",
+    "tightest",
+    "withstands",
+]
 
-_DOWN_LIMIT = -0.99
+MARKET = "market"
+WITH_VOLATILITY = " + volatility"
+
+# Implied volatility rises with the size of a move: by half at a move of 10 %, and no further.
+MOST_SHOCK = 0.5
+SHOCK_PER_MOVE = MOST_SHOCK / 0.10
+
 _UP_LIMIT = 5.0
-_FIRST_STEP = 0.01
-_STEP_GROWTH = 0.1  # a step is never more than a tenth of the distance already searched
 _PROBES = 8
 
 
@@ -39,21 +47,28 @@ _PROBES = 8
 class Scenario:
     """One way the market may move, and how far until the pool's trigger either way."""
 
-    name: str  # an underlying, or MARKET
+    name: str  # an underlying, or MARKET; followed by WITH_VOLATILITY where implied volatility rises too
     down: float | None  # negative fraction; None: no fall breaches
     up: float | None  # positive fraction; None: no rise breaches
     hourly: float  # move of an ordinary hour
+    hourly_down: float | None = None  # the yardstick of a fall, where it is larger
+    hourly_up: float | None = None  # of a rise
 
     @property
     def room(self) -> float | None:
-        """The nearer of the two."""
-        moves = [move for move in (self.down, self.up) if move is not None]
-        return min(moves, key=abs, default=None)
+        """The move with the smaller cushion."""
+        sides = self._sides
+        return min(sides, key=lambda side: (side[1], abs(side[0])))[0] if sides else None
 
     @property
     def cushion(self) -> float | None:
         """Room in ordinary hourly moves."""
-        return None if self.room is None else abs(self.room) / self.hourly
+        return min((cushion for _, cushion in self._sides), default=None)
+
+    @property
+    def _sides(self) -> list[tuple[float, float]]:
+        down = [] if self.down is None else [(self.down, abs(self.down) / (self.hourly_down or self.hourly))]
+        return down + ([] if self.up is None else [(self.up, self.up / (self.hourly_up or self.hourly))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,25 +95,13 @@ def room_of(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -
     unknown = [p.symbol for p in pool.positions if p.notional is None]
     if unknown:
         return _room_from_liquidation_prices(pool, volatilities, unknown)
-    book = _Book.of(pool, now)
-    scenarios = [_scenario(book, name, moving, hourly) for name, moving, hourly in _scenarios(book, volatilities)]
+    book = Book.of(pool, now)
     chosen = _chosen(book, volatilities)
     assumed = [f"{name} {volatility.hourly:.1%}" for name, volatility in chosen.items() if volatility.assumed]
     notes = (f"{pool.name}: too few candles yet, hourly move assumed: {', '.join(assumed)}",) if assumed else ()
-    priced = all(line.option is not None for line in book.lines if line.position.option is not None)
-    return RoomReport(scenarios=tuple(scenarios), notes=notes + book.notes, known=priced)
-
-
-def _chosen(book: _Book, volatilities: Mapping[str, Volatility]) -> dict[str, Volatility]:
-    return {name: volatilities.get(name) or default_volatility(name) for name in sorted(book.underlyings)}
-
-
-def _scenarios(book: _Book, volatilities: Mapping[str, Volatility]) -> list[tuple[str, set[str], float]]:
-    """Each underlying alone and, if there are several, all together: name, what moves, its ordinary hour."""
-    chosen = _chosen(book, volatilities)
-    alone = [(name, {name}, volatility.hourly) for name, volatility in chosen.items()]
-    together = [(MARKET, set(chosen), book.market_volatility(chosen))] if len(chosen) > 1 else []
-    return alone + together
+    priced = all(line.option is not None for line in book.lines if line.is_option)
+    scenarios = tuple(_scenario(way) for way in _ways(book, chosen))
+    return RoomReport(scenarios=scenarios, notes=notes + book.notes, known=priced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +109,21 @@ class Tightest:
     """Where least is left, of the moves that a pool is to withstand; `buffer` <= 0: it does not."""
 
     buffer: float  # equity less requirement there, in the pool's currency
-    moving: frozenset[str] = frozenset()  # the underlyings that moved
-    move: float = 0.0  # by this fraction
+    moves: Mapping[str, float] = field(default_factory=dict)  # by underlying, as a fraction
+    shock: float = 0.0  # added to implied volatilities on the way, as a fraction
 
 
 def tightest(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float, now: datetime) -> Tightest:
     """The worst point of all moves up to `cushion` ordinary hours, either way, in every scenario."""
-    book = _Book.of(pool, now)
-    worst = Tightest(book.equity - book.requirement)
-    for _, moving, hourly in _scenarios(book, volatilities):
-        reach = cushion * hourly
+    book = Book.of(pool, now)
+    worst = Tightest(book.equity - book.maintenance_margin)
+    for way in _ways(book, _chosen(book, volatilities)):
         for probe in range(1, _PROBES + 1):
-            for move in (max(_DOWN_LIMIT, -reach * probe / _PROBES), reach * probe / _PROBES):
-                equity, requirement = book.after(dict.fromkeys(moving, move))
-                if equity - requirement < worst.buffer:
-                    worst = Tightest(equity - requirement, frozenset(moving), move)
+            share = cushion * probe / _PROBES
+            for move in (max(LEAST_MOVE, -share * way.hourly_down), share * way.hourly_up):
+                buffer = way.mover.distance(move)
+                if buffer < worst.buffer:
+                    worst = Tightest(buffer, way.mover.moves(move), way.mover.shock(move))
     return worst
 
 
@@ -129,12 +132,15 @@ def withstands(pool: Pool, volatilities: Mapping[str, Volatility], cushion: floa
     return tightest(pool, volatilities, cushion, now).buffer > 0
 
 
-Revaluation = Callable[[Mapping[str, float]], tuple[float, float]]
+class Revaluation(Protocol):
+    """Projected equity and maintenance margin after moves (fraction by underlying) and a shock to volatility."""
+
+    def __call__(self, moves: Mapping[str, float], shock: float = 0.0) -> tuple[float, float]: ...
 
 
 def revaluation(pool: Pool, now: datetime) -> Revaluation:
     """Projected equity and maintenance margin for any moves (fraction by underlying), prepared once for many."""
-    return _Book.of(pool, now).after
+    return Book.of(pool, now).after
 
 
 def equity_and_requirement(pool: Pool, moves: Mapping[str, float], now: datetime) -> tuple[float, float]:
@@ -142,201 +148,97 @@ def equity_and_requirement(pool: Pool, moves: Mapping[str, float], now: datetime
     return revaluation(pool, now)(moves)
 
 
-def _scenario(book: _Book, name: str, moving: Iterable[str], hourly: float) -> Scenario:
-    def distance(move: float) -> float:
-        equity, requirement = book.after(dict.fromkeys(moving, move))
-        return equity - requirement
+def _chosen(book: Book, volatilities: Mapping[str, Volatility]) -> dict[str, Volatility]:
+    return {name: volatilities.get(name) or default_volatility(name) for name in sorted(book.underlyings)}
 
-    if distance(0.0) <= 0:
-        # Already past the trigger: no room is left.
-        return Scenario(name=name, down=0.0, up=0.0, hourly=hourly)
-    return Scenario(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """What moves in a scenario, and the yardsticks of that move."""
+
+    name: str
+    mover: Mover = field(repr=False)
+    hourly: float
+    hourly_down: float
+    hourly_up: float
+
+
+def _ways(book: Book, chosen: Mapping[str, Volatility]) -> list[_Way]:
+    """Each underlying alone and, if there are several, all by their betas; with options, all that again, shocked."""
+    moving: list[tuple[str, dict[str, float]]] = [(name, {name: 1.0}) for name in chosen]
+    if len(chosen) > 1:
+        moving.append((MARKET, {name: volatility.beta for name, volatility in chosen.items()}))
+    plain = [_way(book, name, betas, chosen) for name, betas in moving]
+    if not book.has_options:
+        return plain
+    exposed = {line.underlying for line in book.lines if line.is_option}
+    shocked = [(name, betas) for name, betas in moving if exposed & set(betas)]
+    return plain + [_way(book, name + WITH_VOLATILITY, betas, chosen, SHOCK_PER_MOVE) for name, betas in shocked]
+
+
+def _way(
+    book: Book, name: str, betas: Mapping[str, float], chosen: Mapping[str, Volatility], shock: float = 0.0
+) -> _Way:
+    """The yardstick of a common move: at it, what is at stake moves by its own yardsticks on the whole."""
+    stakes = book.stakes()
+    if not any(stakes.get(other) for other in betas):
+        stakes = dict.fromkeys(betas, 1.0)
+    reach = sum(stakes.get(other, 0.0) * abs(beta) for other, beta in betas.items())
+
+    def common(own: Mapping[str, float]) -> float:
+        return sum(stakes.get(other, 0.0) * own[other] for other in betas) / reach
+
+    return _Way(
         name=name,
-        down=_first_breach(distance, _DOWN_LIMIT),
-        up=_first_breach(distance, _UP_LIMIT),
-        hourly=hourly,
+        mover=Mover.of(book, betas, volatility_per_move=shock, most_shock=MOST_SHOCK),
+        hourly=common({other: chosen[other].hourly for other in betas}),
+        hourly_down=common({other: chosen[other].down for other in betas}),
+        hourly_up=common({other: chosen[other].up for other in betas}),
     )
 
 
-def _first_breach(distance: Callable[[float], float], limit: float) -> float | None:
-    """Smallest move towards `limit` at which `distance` falls to zero; None if it never does."""
-    safe, sign = 0.0, math.copysign(1.0, limit)
-    while abs(safe) < abs(limit):
-        step = max(_FIRST_STEP, _STEP_GROWTH * abs(safe))
-        probe = sign * min(abs(safe) + step, abs(limit))
-        if distance(probe) <= 0:
-            return _bisect(distance, safe, probe)
-        safe = probe
-    return None
-
-
-def _bisect(distance: Callable[[float], float], safe: float, breached: float) -> float:
-    for _ in range(60):
-        middle = (safe + breached) / 2
-        if distance(middle) <= 0:
-            breached = middle
-        else:
-            safe = middle
-    return breached
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A position reduced to what revaluing needs, in floats of the pool's currency."""
-
-    underlying: str
-    sign: int
-    notional: float
-    coin_settled: bool
-    position: Position
-    option: OptionModel | None
-    per_dollar: float  # pool currency per dollar of option value now
-    counts: bool  # False: an option value the pool's equity leaves out
-    tiers: tuple[tuple[float, float, float], ...]  # cap, rate, deduction
-
-    def profit(self, move: float) -> float:
-        if self.position.option is not None:
-            return self._option_change(move) if self.counts else 0.0
-        return self.sign * self.notional * (move / (1 + move) if self.coin_settled else move)
-
-    def requirement(self, move: float) -> float:
-        if self.position.option is not None:
-            # What a sold option has gained in value is needed on top; a bought one never needs more.
-            held = float(self.position.maintenance_margin or 0)
-            return held + (max(0.0, -self._option_change(move)) if self.sign < 0 and not self.counts else 0.0)
-        notional = self.notional / (1 + move) if self.coin_settled else self.notional * (1 + move)
-        if self.tiers:
-            rate, deduction = next(((r, c) for cap, r, c in self.tiers if notional < cap), self.tiers[-1][1:])
-            return max(0.0, notional * rate - deduction)
-        held = float(self.position.maintenance_margin or 0)
-        return held * notional / self.notional if self.notional else held
-
-    def _option_change(self, move: float) -> float:
-        if self.option is None:
-            return 0.0
-        units = self.notional / self.option.forward / self.per_dollar if self.per_dollar else 0.0
-        before = self.option.value(0.0) * self.per_dollar
-        after = self.option.value(move) * self.per_dollar / (1 + move if self.coin_settled else 1)
-        return self.sign * units * (after - before)
-
-
-@dataclass(frozen=True, slots=True)
-class _Book:
-    """A pool prepared for revaluation and anchored to the venue's own amounts."""
-
-    equity: float
-    requirement: float
-    lines: tuple[_Line, ...]
-    collateral: tuple[tuple[str, float], ...]
-    scale: float
-    fixed: float
-    notes: tuple[str, ...]
-    # What a move does is the sum of what it does to the lines it touches: the others keep what they need now.
-    touched_by: Mapping[str, Sequence[tuple[_Line, float]]]  # lines by underlying, each with its need now
-    modelled: float
-
-    @classmethod
-    def of(cls, pool: Pool, now: datetime) -> _Book:
-        assert pool.equity is not None
-        assert pool.maintenance_margin is not None
-        lines = tuple(_line(pool, position, now) for position in pool.positions)
-        collateral = tuple((c.asset, float(c.value)) for c in pool.collateral if c.asset not in STABLE)
-        requirement = float(pool.maintenance_margin)
-        touched_by: dict[str, list[tuple[_Line, float]]] = {}
-        for line in lines:
-            touched_by.setdefault(line.underlying, []).append((line, line.requirement(0.0)))
-        modelled = sum(need for touched in touched_by.values() for _, need in touched)
-        # Anchor: scale the model where it has anything to say, else hold the venue's amount fixed.
-        scale, fixed = (requirement / modelled, 0.0) if modelled > 0 else (0.0, requirement)
-        notes = _notes(pool, lines)
-        return cls(
-            equity=float(pool.equity),
-            requirement=requirement,
-            lines=lines,
-            collateral=collateral,
-            scale=scale,
-            fixed=fixed,
-            notes=notes,
-            touched_by=touched_by,
-            modelled=modelled,
-        )
-
-    @property
-    def underlyings(self) -> set[str]:
-        moving = {line.underlying for line in self.lines} | {asset for asset, value in self.collateral if value}
-        return moving - STABLE
-
-    def after(self, moves: Mapping[str, float]) -> tuple[float, float]:
-        profit = sum(value * moves[asset] for asset, value in self.collateral if asset in moves)
-        added = 0.0
-        for name, move in moves.items():
-            for line, need in self.touched_by.get(name, ()):
-                profit += line.profit(move)
-                added += line.requirement(move) - need
-        return self.equity + profit, (self.modelled + added) * self.scale + self.fixed
-
-    def market_volatility(self, chosen: Mapping[str, Volatility]) -> float:
-        """Ordinary hourly move of the book's underlyings, weighted by what is at stake in each."""
-        stakes: dict[str, float] = {}
-        for line in self.lines:
-            stakes[line.underlying] = stakes.get(line.underlying, 0.0) + abs(line.notional)
-        for asset, value in self.collateral:
-            stakes[asset] = stakes.get(asset, 0.0) + abs(value)
-        total = sum(stakes.get(name, 0.0) for name in chosen)
-        if not total:
-            return max(v.hourly for v in chosen.values())
-        return sum(v.hourly * stakes.get(name, 0.0) for name, v in chosen.items()) / total
-
-
-def _line(pool: Pool, position: Position, now: datetime) -> _Line:
-    assert position.notional is not None
-    option = fit(position.option, now) if position.option else None
-    per_dollar = 1.0
-    if position.coin_settled and position.option and position.option.underlying_price > 0:
-        per_dollar = 1.0 / float(position.option.underlying_price)
-    return _Line(
-        underlying=position.underlying,
-        sign=position.side.sign,
-        notional=float(position.notional),
-        coin_settled=position.coin_settled,
-        position=position,
-        option=option,
-        per_dollar=per_dollar,
-        counts=pool.option_equity_counts,
-        tiers=tuple(_floats(tier) for tier in position.tiers),
+def _scenario(way: _Way) -> Scenario:
+    mover = way.mover
+    down: float | None = 0.0
+    up: float | None = 0.0  # past the trigger no room is left
+    if mover.distance(0.0) > 0:
+        knots, shape = mover.knots(), mover.shape
+        down = first_breach(mover.distance, LEAST_MOVE, knots, shape)
+        up = first_breach(mover.distance, _UP_LIMIT, knots, shape)
+    return Scenario(
+        name=way.name,
+        down=down,
+        up=up,
+        hourly=way.hourly,
+        hourly_down=way.hourly_down,
+        hourly_up=way.hourly_up,
     )
-
-
-def _floats(tier: LeverageTier) -> tuple[float, float, float]:
-    cap = math.inf if tier.cap is None else float(tier.cap)
-    return cap, float(tier.maintenance_margin_rate), float(tier.deduction)
-
-
-def _notes(pool: Pool, lines: tuple[_Line, ...]) -> tuple[str, ...]:
-    options = [line for line in lines if line.position.option is not None]
-    if not options:
-        return ()
-    notes = [f"{pool.name}: room is an estimate, options are revalued at their present implied volatility"]
-    unpriced = sorted(line.position.symbol for line in options if line.option is None)
-    if unpriced:
-        notes.append(f"{pool.name}: no volatility explains the mark of {', '.join(unpriced)}; left out of room")
-    return tuple(notes)
 
 
 def _room_from_liquidation_prices(pool: Pool, volatilities: Mapping[str, Volatility], unknown: list[str]) -> RoomReport:
     """Fallback where a notional is missing: the venue's own liquidation prices, one underlying at a time."""
-    scenarios = []
-    for position in pool.positions:
-        mark, liquidation = position.mark_price, position.liquidation_price
-        if not mark or not liquidation or mark <= 0 or liquidation <= 0:
-            continue
-        move = float(liquidation / mark) - 1
-        hourly = (volatilities.get(position.underlying) or default_volatility(position.underlying)).hourly
-        if (move < 0) is not (position.side is Side.LONG):
-            continue  # on the wrong side of the mark: no price that this position alone could reach
-        down, up = (move, None) if position.side is Side.LONG else (None, move)
-        scenarios.append(Scenario(name=position.underlying, down=down, up=up, hourly=hourly))
+    found = [_by_liquidation_price(position, volatilities) for position in pool.positions]
+    scenarios = tuple(scenario for scenario in found if scenario is not None)
     note = f"{pool.name}: size of {', '.join(sorted(unknown))} unknown, room taken from liquidation prices"
     if not scenarios:
         note = f"{pool.name}: size of {', '.join(sorted(unknown))} unknown, room cannot be computed"
-    return RoomReport(scenarios=tuple(scenarios), notes=(note,), known=bool(scenarios))
+    return RoomReport(scenarios=scenarios, notes=(note,), known=bool(scenarios))
+
+
+def _by_liquidation_price(position: Position, volatilities: Mapping[str, Volatility]) -> Scenario | None:
+    mark, liquidation = position.mark_price, position.liquidation_price
+    if not mark or not liquidation or mark <= 0 or liquidation <= 0:
+        return None
+    move = float(liquidation / mark) - 1
+    if (move < 0) is not (position.side is Side.LONG):
+        return None  # on the wrong side of the mark: no price that this position alone could reach
+    chosen = volatilities.get(position.underlying) or default_volatility(position.underlying)
+    down, up = (move, None) if position.side is Side.LONG else (None, move)
+    return Scenario(
+        name=position.underlying,
+        down=down,
+        up=up,
+        hourly=chosen.hourly,
+        hourly_down=chosen.down,
+        hourly_up=chosen.up,
+    )

@@ -1,12 +1,13 @@
-"""How far a price moves in an ordinary hour now.
+"""How far a price moves in an ordinary hour now, and how far it has just moved towards either side.
 
-Per one-minute bar the larger of two variance estimates is taken, close-to-close and Parkinson's range
-estimate `ln(high/low)^2 / (4 ln 2)`; both are averaged with a fast and a slow exponential half-life and the
-larger average counts, so that a market waking up is felt within minutes and a quiet hour does not erase
-yesterday's crash. A trend shows in the range of the last half hour before it shows in the variance of single
-minutes; a share of that range is the least that counts as an ordinary hour's move. The share is such that a market
-without trend stays below its variance estimate: the expected range of a random walk over half an hour is 1.13 of
-its hourly deviation. Source of the range estimator: Parkinson, Journal of Business 53 (1980).
+Per one-minute bar the larger of two variance estimates is taken, close-to-close and Parkinson's range estimate
+`ln(high/low)^2 / (4 ln 2)`; both are averaged with a fast and a slow exponential half-life and the larger average
+counts, so that a market waking up is felt within minutes and a quiet hour does not erase yesterday's crash.
+
+Crashes start from calm, and most of what is lost is lost in one direction. So an ordinary hour is never taken as
+calmer than the long run (`FLOOR`), and a share of the fall from the last hour's high is the least that counts when a
+further fall is asked about; likewise the rise from its low. `docs/calibration.md` shows what these figures do on
+recorded crashes and ordinary weeks. Source of the range estimator: Parkinson, Journal of Business 53 (1980).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from dataclasses import dataclass, field
 
 FAST_HALF_LIFE_MINUTES = 60.0
 SLOW_HALF_LIFE_MINUTES = 24 * 60.0
-RANGE_BARS = 30
-RANGE_SHARE = 0.7
+TREND_BARS = 60
+TREND_SHARE = 0.8
 MINIMUM_BARS = 120  # fewer than two hours say too little about "ordinary"
 
 # Assumed where candles are missing; about twice the long-run hourly figure of the respective market.
@@ -27,8 +28,11 @@ DEFAULT_MAJOR = 0.010
 DEFAULT_OTHER = 0.020
 MAJORS = frozenset({"BTC", "XBT", "ETH"})
 
-# No market is so quiet that a smaller hourly move is worth betting an account on.
-FLOOR = 0.0010
+# No market is so quiet that a smaller hourly move is worth betting an account on: about the long run of Ether.
+FLOOR = 0.010
+
+_KEEP = {half_life: 0.5 ** (1.0 / half_life) for half_life in (FAST_HALF_LIFE_MINUTES, SLOW_HALF_LIFE_MINUTES)}
+_PARKINSON = 1.0 / (4.0 * math.log(2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,24 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Volatility:
-    """Move of an ordinary hour as a fraction of price (one standard deviation of the log return)."""
+    """Moves as fractions of price: of an ordinary hour (one standard deviation of the log return), and of late."""
 
     hourly: float
     bars: int = 0
     assumed: bool = False  # True: the stated default, because too few candles were there
+    fallen: float = 0.0  # weighted fall from the last hour's high; counts when a further fall is asked about
+    risen: float = 0.0  # weighted rise from the last hour's low
+    beta: float = 1.0  # move of this underlying per move of the market
+
+    @property
+    def down(self) -> float:
+        """The yardstick of a fall."""
+        return max(self.hourly, self.fallen)
+
+    @property
+    def up(self) -> float:
+        """The yardstick of a rise."""
+        return max(self.hourly, self.risen)
 
 
 def default_volatility(underlying: str, bars: int = 0) -> Volatility:
@@ -65,7 +82,7 @@ class _Average:
     weight: float = 0.0
 
     def add(self, value: float) -> None:
-        keep = 0.5 ** (1.0 / self.half_life)
+        keep = _KEEP[self.half_life]
         self.total = self.total * keep + value * (1.0 - keep)
         self.weight = self.weight * keep + (1.0 - keep)
 
@@ -82,7 +99,7 @@ class Estimator:
     bars: int = 0
     last_bar_at: int = -1
     _last_close: float = 0.0
-    _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=RANGE_BARS))
+    _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TREND_BARS))
     _fast: _Average = field(default_factory=lambda: _Average(FAST_HALF_LIFE_MINUTES))
     _slow: _Average = field(default_factory=lambda: _Average(SLOW_HALF_LIFE_MINUTES))
 
@@ -96,7 +113,7 @@ class Estimator:
         reference = self._last_close or bar.open
         step = math.log(bar.close / reference)
         spread = math.log(bar.high / bar.low)
-        variance = max(step * step, spread * spread / (4 * math.log(2)))
+        variance = max(step * step, spread * spread * _PARKINSON)
         self._fast.add(variance)
         self._slow.add(variance)
         self._recent.append((bar.low, bar.high))
@@ -105,16 +122,18 @@ class Estimator:
 
     def now(self) -> Volatility:
         """The estimate; with too few bars the stated default, unless the estimate so far is larger."""
-        hourly = max(FLOOR, math.sqrt(60 * max(self._fast.value, self._slow.value)), RANGE_SHARE * self._range())
-        if self.bars >= MINIMUM_BARS:
-            return Volatility(hourly, self.bars)
-        fallback = default_volatility(self.underlying, self.bars)
-        return Volatility(max(fallback.hourly, hourly), self.bars, assumed=True)
+        hourly = max(FLOOR, math.sqrt(60 * max(self._fast.value, self._slow.value)))
+        fallen, risen = self._trend()
+        assumed = self.bars < MINIMUM_BARS
+        if assumed:
+            hourly = max(default_volatility(self.underlying).hourly, hourly)
+        return Volatility(hourly, self.bars, assumed=assumed, fallen=fallen, risen=risen)
 
-    def _range(self) -> float:
+    def _trend(self) -> tuple[float, float]:
         if not self._recent:
-            return 0.0
-        return math.log(max(high for _, high in self._recent) / min(low for low, _ in self._recent))
+            return 0.0, 0.0
+        high, low = max(high for _, high in self._recent), min(low for low, _ in self._recent)
+        return TREND_SHARE * math.log(high / self._last_close), TREND_SHARE * math.log(self._last_close / low)
 
 
 def _possible(bar: Bar) -> bool:

@@ -210,6 +210,6 @@ def _four_numbers(values: Sequence[str]) -> tuple[float, float, float, float]:
         raise BadThresholds(
             "four numbers expected",
             advice="Give four numbers, from NOTICE to EMERGENCY: /thresholds ratio 50 65 80 90 or "
-            "/thresholds cushion 6 4 2 1. Nothing was changed.",
+            "/thresholds cushion 7 5 2.6 1.25. Nothing was changed.",
         ) from None
     return notice, warning, critical, emergency

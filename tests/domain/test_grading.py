@@ -51,14 +51,14 @@ def test_ratio_rungs(ratio: str, expected: Grade) -> None:
     ("cushion", "expected"),
     [
         (None, OK),
-        (6.001, OK),
-        (6.0, NOTICE),
-        (4.001, NOTICE),
-        (4.0, WARNING),
-        (2.001, WARNING),
-        (2.0, CRITICAL),
-        (1.001, CRITICAL),
-        (1.0, EMERGENCY),
+        (7.001, OK),
+        (7.0, NOTICE),
+        (5.001, NOTICE),
+        (5.0, WARNING),
+        (2.601, WARNING),
+        (2.6, CRITICAL),
+        (1.251, CRITICAL),
+        (1.25, EMERGENCY),
         (0.0, EMERGENCY),
     ],
 )
@@ -70,7 +70,7 @@ def test_cushion_rungs(cushion: float | None, expected: Grade) -> None:
     ("ratio", "cushion", "expected"),
     [
         pytest.param("0.1", 100.0, Graded(OK, DecidedBy.NOTHING), id="calm"),
-        pytest.param("0.7", 5.0, Graded(WARNING, DecidedBy.RATIO), id="the ratio is worse"),
+        pytest.param("0.7", 6.0, Graded(WARNING, DecidedBy.RATIO), id="the ratio is worse"),
         pytest.param("0.1", 1.5, Graded(CRITICAL, DecidedBy.CUSHION), id="the cushion is worse"),
         pytest.param("0.7", 3.0, Graded(WARNING, DecidedBy.BOTH), id="they agree"),
     ],
@@ -87,14 +87,15 @@ def test_the_worse_ladder_decides_and_is_named(ratio: str, cushion: float, expec
         pytest.param(WARNING, "0.619999", None, NOTICE, id="clear of the rung falls one"),
         pytest.param(EMERGENCY, "0.40", None, OK, id="falls all the way at once"),
         pytest.param(EMERGENCY, "0.78", None, CRITICAL, id="falls as far as it is clear"),
-        pytest.param(NOTICE, "0.1", 7.19, NOTICE, id="cushion within a fifth of the rung"),
-        pytest.param(WARNING, "0.1", 5.99, WARNING, id="cushion within half a rung"),
-        pytest.param(WARNING, "0.1", 6.01, NOTICE, id="cushion clear by half a rung"),
-        pytest.param(CRITICAL, "0.1", 4.39, CRITICAL, id="cushion within twice the rung and a fifth"),
-        pytest.param(CRITICAL, "0.1", 4.41, WARNING, id="cushion clear of the rung"),
-        pytest.param(EMERGENCY, "0.1", 2.49, EMERGENCY, id="cushion within two rungs and a half"),
-        pytest.param(EMERGENCY, "0.1", 2.51, CRITICAL, id="cushion clear of the worst rung"),
-        pytest.param(NOTICE, "0.1", 7.21, OK, id="calm again"),
+        pytest.param(NOTICE, "0.1", 8.95, NOTICE, id="cushion not clear of the calmest rung"),
+        pytest.param(WARNING, "0.1", 8.89, WARNING, id="cushion not clear of the rung"),
+        pytest.param(WARNING, "0.1", 8.91, NOTICE, id="cushion clear of the rung"),
+        pytest.param(CRITICAL, "0.1", 8.83, CRITICAL, id="critical stays until there is room to breathe"),
+        pytest.param(CRITICAL, "0.1", 8.85, WARNING, id="cushion clear of critical"),
+        pytest.param(EMERGENCY, "0.1", 3.12, EMERGENCY, id="cushion within two rungs and a half"),
+        pytest.param(EMERGENCY, "0.1", 3.13, CRITICAL, id="cushion clear of the worst rung"),
+        pytest.param(NOTICE, "0.1", 8.97, OK, id="calm again"),
+        pytest.param(CRITICAL, "0.1", 9.5, OK, id="back where a tenfold position was opened all is well"),
         pytest.param(NOTICE, "0.1", None, OK, id="no move can breach any more"),
         pytest.param(DEFICIT, "0.95", None, EMERGENCY, id="out of deficit"),
         pytest.param(OK, "0.649", 3.9, WARNING, id="a rise needs no band"),
@@ -179,4 +180,4 @@ def test_failure_13_a_ladder_shuffled_cannot_be_made(own: Ladders, order: list[i
 def test_rungs_close_together_let_go_in_order() -> None:
     releases = Ladders(cushion=(6.0, 5.9, 5.8, 5.7)).cushion_releases
     assert list(releases) == sorted(releases, reverse=True)
-    assert releases[0] == pytest.approx(7.2)
+    assert releases[0] == pytest.approx(6.0 * 1.28)

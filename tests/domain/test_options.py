@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from math import sqrt
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from marginbot.domain.margin import Option
-from marginbot.domain.options import black76, fit
+from marginbot.domain.options import GreekModel, OptionModel, black76, fit, model_of
 from tests.builders import T0, D
 
 prices = st.floats(100, 100_000)
@@ -88,3 +89,41 @@ def test_an_expired_option_is_worth_its_intrinsic_value() -> None:
     model = fit(replace(OPTION, expires_at=T0, underlying_price=D(60_000)), T0)
     assert model is not None
     assert model.value(0.0) == 5000.0
+
+
+UNEXPLAINED = replace(OPTION, mark_usd=D(60_000))
+
+
+def test_the_venue_s_volatility_stands_in_for_a_mark_that_none_explains() -> None:
+    model = model_of(replace(UNEXPLAINED, implied_volatility=D("0.6")), T0)
+    assert isinstance(model, OptionModel)
+    assert model.deviation == pytest.approx(0.6 * sqrt(60 / 365))
+
+
+@pytest.mark.parametrize("nonsense", [None, D(0), D(-1), D(11)])
+def test_without_a_usable_volatility_or_greeks_there_is_no_model(nonsense: Decimal | None) -> None:
+    assert model_of(replace(UNEXPLAINED, implied_volatility=nonsense), T0) is None
+    assert model_of(replace(UNEXPLAINED, delta=D("0.3")), T0) is None
+
+
+def test_greeks_agree_with_the_model_near_the_price() -> None:
+    exact = fit(OPTION, T0)
+    assert exact is not None
+    step, root = 1e-4, sqrt(60 / 365)
+    up, here, down = (exact.value(move) for move in (step, 0.0, -step))
+    delta, gamma = (up - down) / (2 * step * 50_000), (up - 2 * here + down) / (step * 50_000) ** 2
+    vega = (exact.value(0.0, 0.001) - here) / (0.001 * exact.deviation / root)
+    greeks = GreekModel(True, 50_000.0, 55_000.0, 2000.0, delta, gamma, vega, exact.deviation / root)
+    for move, shock in ((0.02, 0.0), (-0.02, 0.0), (0.0, 0.1), (0.01, 0.05)):
+        assert greeks.value(move, shock) == pytest.approx(exact.value(move, shock), rel=0.02)
+
+
+@given(st.booleans(), st.floats(-0.99, 5), st.floats(0, 0.5), st.floats(-2, 2), st.floats(0, 0.01))
+def test_greeks_never_leave_what_an_option_can_be_worth(
+    is_call: bool, move: float, shock: float, delta: float, gamma: float
+) -> None:
+    model = GreekModel(is_call, 50_000.0, 45_000.0, 6000.0, delta, gamma, 60.0, 1.0)
+    there = 50_000 * (1 + move)
+    value = model.value(move, shock)
+    assert value >= black76(is_call, there, 45_000.0, 0.0) - 1e-6
+    assert value <= max(there if is_call else 45_000.0, 6000.0) + 1e-6

@@ -10,7 +10,7 @@ import pytest
 from marginbot.domain.margin import Collateral, Pool, Position, Side
 from marginbot.domain.room import MARKET, Scenario, room_of
 from marginbot.domain.tiers import LeverageTier, maintenance_margin, with_deductions
-from marginbot.domain.volatility import DEFAULT_MAJOR, DEFAULT_OTHER
+from marginbot.domain.volatility import DEFAULT_MAJOR, DEFAULT_OTHER, Volatility
 from tests.builders import HOURLY, T0, D, pool, position
 
 LONG, SHORT = Side.LONG, Side.SHORT
@@ -196,6 +196,44 @@ def test_a_debt_in_a_coin_is_hit_by_its_rise() -> None:
 def test_stablecoins_stand_still() -> None:
     steady = [Collateral(asset="USDC", value=D(5000))]
     assert scenarios(pool(position(), collateral=steady)) == scenarios(pool(position()))
+
+
+# --- a common market move -------------------------------------------------------------------------
+
+
+def test_each_moves_by_its_beta_in_the_market_scenario() -> None:
+    """x in bitcoin, 1.5 x in ether: 9000 - 1050 = -(50 + 1.5 * 80) x + (250 + 1.5 * 800) x / 1000, in thousands."""
+    held = pool(position(notional="50000"), position("ETH", notional="80000", rate="0.01"), equity="9000")
+    volatilities = {"BTC": Volatility(0.01, 5000), "ETH": Volatility(0.015, 5000, beta=1.5)}
+    found = {s.name: s for s in room_of(held, volatilities, T0).scenarios}
+    delta, sensitivity = 50_000 + 1.5 * 80_000, 50_000 * 0.005 + 1.5 * 80_000 * 0.01
+    assert found[MARKET].down == close_to(-(9000 - 1050) / (delta - sensitivity))
+    assert found[MARKET].hourly == close_to((50_000 * 0.01 + 80_000 * 0.015) / (50_000 + 1.5 * 80_000))
+
+
+def test_a_hedge_that_moves_more_than_what_it_hedges_is_hit_by_a_rally() -> None:
+    held = pool(position(notional="80000"), position("ETH", SHORT, notional="80000"), equity="10000")
+    even = {"BTC": Volatility(0.01, 5000), "ETH": Volatility(0.01, 5000)}
+    lively = even | {"ETH": Volatility(0.01, 5000, beta=1.5)}
+    calm, hit = ({s.name: s for s in room_of(held, v, T0).scenarios}[MARKET].up for v in (even, lively))
+    assert hit == close_to((10_000 - 800) / (40_000 + 2.5 * 400))
+    assert calm is None, "in step they cancel, and the requirement alone never reaches the equity"
+
+
+# --- the yardstick of either side -----------------------------------------------------------------
+
+
+def test_a_recent_fall_shrinks_the_cushion_of_a_long_and_not_that_of_a_short() -> None:
+    falling = {"BTC": Volatility(0.01, 5000, fallen=0.03)}
+    for side, yardstick in ((Side.LONG, 0.03), (SHORT, 0.01)):
+        decisive = room_of(pool(position(side=side, notional="100000")), falling, T0).decisive
+        assert decisive is not None
+        assert decisive.cushion == close_to(abs(decisive.room or 0) / yardstick)
+
+
+def test_the_smaller_cushion_decides_which_side_is_the_room() -> None:
+    scenario = Scenario(name="BTC", down=-0.10, up=0.05, hourly=0.01, hourly_down=0.04, hourly_up=0.01)
+    assert (scenario.room, scenario.cushion) == (-0.10, 2.5)
 
 
 # --- where there is nothing to compute ------------------------------------------------------------

@@ -9,15 +9,17 @@ import pytest
 
 from marginbot.domain.margin import Option, Pool, Position, Side
 from marginbot.domain.options import black76, fit
-from marginbot.domain.room import Scenario, equity_and_requirement, room_of
+from marginbot.domain.room import WITH_VOLATILITY, Scenario, equity_and_requirement, room_of
 from tests.builders import HOURLY, T0, D, pool, position
 
 LONG, SHORT = Side.LONG, Side.SHORT
 
 
 def only(judged: Pool) -> Scenario:
-    (scenario,) = room_of(judged, HOURLY, T0).scenarios
-    return scenario
+    """The scenario in which volatility stands still."""
+    plain, shocked = room_of(judged, HOURLY, T0).scenarios
+    assert (plain.name, shocked.name) == ("BTC", "BTC" + WITH_VOLATILITY)
+    return plain
 
 
 def option(side: Side, *, is_call: bool, strike: str, mark: str, units: str = "10") -> Position:
@@ -81,3 +83,34 @@ def test_an_option_whose_mark_no_volatility_explains_is_named() -> None:
     report = room_of(pool(impossible, equity="40000"), HOURLY, T0)
     assert impossible.symbol in report.notes[1]
     assert not report.known, "what is left out cannot be vouched for"
+
+
+def test_rising_volatility_brings_a_sold_option_s_trigger_nearer() -> None:
+    sold = option(SHORT, is_call=True, strike="55000", mark="2000")
+    plain, shocked = room_of(pool(sold, equity="40000"), HOURLY, T0).scenarios
+    assert plain.up is not None
+    assert shocked.up is not None
+    assert shocked.up < plain.up
+    assert sold.option is not None
+    model = fit(sold.option, T0)
+    assert model is not None
+    risen = min(0.5, shocked.up * 5)
+    value = black76(True, 50_000 * (1 + shocked.up), 55_000.0, model.deviation * (1 + risen))
+    assert 10 * (value - 2000) == pytest.approx(40_000 - 3000, rel=1e-6)
+
+
+def test_the_nearer_of_the_two_decides() -> None:
+    report = room_of(pool(option(SHORT, is_call=True, strike="55000", mark="2000"), equity="40000"), HOURLY, T0)
+    assert report.decisive is not None
+    assert report.decisive.name == "BTC" + WITH_VOLATILITY
+
+
+def test_greeks_stand_in_where_no_volatility_explains_the_mark() -> None:
+    sold = option(SHORT, is_call=False, strike="45000", mark="46000")
+    assert sold.option is not None
+    greeks = replace(sold.option, delta=D("-0.30"), gamma=D("0.00004"), vega=D(60))
+    report = room_of(pool(replace(sold, option=greeks), equity="40000"), HOURLY, T0)
+    assert report.known
+    assert "greeks only" in report.notes[1]
+    assert report.decisive is not None
+    assert report.decisive.down is not None

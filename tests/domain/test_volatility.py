@@ -38,8 +38,8 @@ def fed(bars: list[Bar], underlying: str = "BTC") -> Estimator:
 
 
 def test_steady_steps_scale_with_the_root_of_time() -> None:
-    found = fed(steps(600, 0.001)).now()
-    assert found.hourly == pytest.approx(0.001 * math.sqrt(60))
+    found = fed(steps(600, 0.002)).now()
+    assert found.hourly == pytest.approx(0.002 * math.sqrt(60))
     assert (found.bars, found.assumed) == (600, False)
 
 
@@ -57,7 +57,7 @@ def test_a_gap_between_bars_counts_as_a_move() -> None:
 def test_a_market_waking_up_is_felt_within_minutes() -> None:
     estimator = fed(steps(3 * 1440, 0.0003))
     calm = estimator.now().hourly
-    estimator.feed(steps(10, 0.004, start=3 * 1440))
+    estimator.feed(steps(10, 0.012, start=3 * 1440))
     assert estimator.now().hourly > 3 * calm
 
 
@@ -69,9 +69,9 @@ def test_a_quiet_hour_does_not_erase_yesterday_s_crash() -> None:
 
 @pytest.mark.parametrize(("count", "assumed"), [(0, True), (MINIMUM_BARS - 1, True), (MINIMUM_BARS, False)])
 def test_too_few_bars_are_not_believed(count: int, assumed: bool) -> None:
-    found = fed(steps(count, 0.0004)).now()
+    found = fed(steps(count, 0.0015), "PEPE").now()
     assert found.assumed is assumed
-    assert found.hourly == pytest.approx(DEFAULT_MAJOR if assumed else 0.0004 * math.sqrt(60))
+    assert found.hourly == pytest.approx(DEFAULT_OTHER if assumed else 0.0015 * math.sqrt(60))
 
 
 def test_few_but_wild_bars_beat_the_default() -> None:
@@ -129,15 +129,36 @@ def test_feeding_piecemeal_is_feeding_at_once(moves: list[int], cut: int) -> Non
     assert piecemeal.now() == fed(bars, "ETH").now()
 
 
-def test_a_trend_counts_before_the_variance_of_its_minutes_shows_it() -> None:
-    """Ten minutes of half a per cent each: 0.7 of the range so far, not the root of the summed squares."""
-    calm = [Bar(minute * 60_000, 100.0, 100.01, 99.99, 100.0) for minute in range(200)]
-    price, fall = 100.0, []
-    for minute in range(200, 210):
-        fall.append(Bar(minute * 60_000, price, price, price * 0.995, price * 0.995))
-        price *= 0.995
-    estimator = Estimator("BTC")
-    estimator.feed([*calm, *fall])
-    expected = 0.7 * math.log(100.01 / price)
-    assert estimator.now().hourly == pytest.approx(expected)
-    assert expected > math.sqrt(10) * 0.005
+def slide(count: int, step: float, *, start: int, price: float) -> list[Bar]:
+    """Bars that all go the same way by the factor `step`."""
+    bars = []
+    for minute in range(start, start + count):
+        there = price * step
+        bars.append(Bar(minute * MINUTE, price, max(price, there), min(price, there), there))
+        price = there
+    return bars
+
+
+def test_a_fall_counts_for_a_further_fall_before_the_variance_of_its_minutes_shows_it() -> None:
+    """Ten minutes of half a per cent each: most of the way so far, not the root of the summed squares."""
+    calm = [Bar(minute * MINUTE, 100.0, 100.01, 99.99, 100.0) for minute in range(200)]
+    found = fed([*calm, *slide(10, 0.995, start=200, price=100.0)]).now()
+    assert found.down == found.fallen == pytest.approx(0.8 * math.log(100.01 / (100.0 * 0.995**10)))
+    assert found.down > math.sqrt(10) * 0.005
+    assert found.up == found.hourly < found.down, "a rise is no nearer than before"
+
+
+def test_a_rise_counts_for_a_further_rise() -> None:
+    calm = [Bar(minute * MINUTE, 100.0, 100.01, 99.99, 100.0) for minute in range(200)]
+    found = fed([*calm, *slide(10, 1.005, start=200, price=100.0)]).now()
+    assert found.up == found.risen == pytest.approx(0.8 * math.log(100.0 * 1.005**10 / 99.99))
+    assert found.down == found.hourly
+
+
+def test_what_has_been_taken_back_or_is_older_than_an_hour_is_no_trend() -> None:
+    calm = [Bar(minute * MINUTE, 100.0, 100.01, 99.99, 100.0) for minute in range(200)]
+    fall = slide(10, 0.995, start=200, price=100.0)
+    back = slide(10, 1 / 0.995, start=210, price=fall[-1].close)
+    assert fed([*calm, *fall, *back]).now().fallen == pytest.approx(0.8 * math.log(100.01 / 100.0), rel=1e-6)
+    still = [Bar(minute * MINUTE, *(fall[-1].close,) * 4) for minute in range(210, 271)]
+    assert fed([*calm, *fall, *still]).now().fallen == 0.0

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from marginbot.domain.errors import RateLimited, VenueDown
-from marginbot.domain.volatility import DEFAULT_MAJOR, DEFAULT_OTHER, Bar
+from marginbot.domain.volatility import DEFAULT_MAJOR, DEFAULT_OTHER, FLOOR, Bar
 from marginbot.exchanges.candles import MINUTE_MS, CandleCache
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
@@ -66,7 +66,7 @@ async def test_two_days_are_loaded_in_few_pages_and_only_closed_bars_count(marke
     found = (await cache.volatilities(["BTC"], NOW))["BTC"]
     assert not found.assumed
     assert 2870 <= found.bars <= 2881
-    assert found.hourly < 0.01, "the open bar swings by half"
+    assert found.hourly == FLOOR, "the open bar swings by half"
     assert len(market.asked) == 3
 
 

@@ -182,7 +182,7 @@ async def test_the_facts_keep_when_the_account_was_read(world: World) -> None:
 async def test_critical_then_notice_then_gone_is_told_as_serious(world: World) -> None:
     account = world.register(ALICE, "main", long_at(91.9))
     await world.after(0)
-    world.reader.accounts["11-main"] = long_at(96.7)
+    world.reader.accounts["11-main"] = long_at(99.32)
     await world.after(30)
     assert world.store.told(account)[-1] == "cross:USDT eased NOTICE"
     world.reader.accounts["11-main"] = snapshot(pool(equity="6000"))

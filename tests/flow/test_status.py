@@ -22,7 +22,7 @@ async def status(world: World) -> Status:
     """Six accounts of Alice's, from calm to worst, two of them not watched; one of Bob's."""
     world.register(ALICE, "calm", lambda: long_at(101, at=world.clock.now))
     world.register(ALICE, "tighter", long_at(100))
-    world.register(ALICE, "notice", long_at(95))
+    world.register(ALICE, "notice", long_at(96.5))
     world.register(ALICE, "critical", long_at(91.9))
     world.register(ALICE, "unread", long_at(101))
     world.register(ALICE, "refused", KeyRefused("401"))
