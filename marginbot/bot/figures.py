@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 
+from marginbot.domain.breach import LEAST, Odds
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import Pool, PoolState
 from marginbot.domain.report import PoolReport
-from marginbot.domain.room import MARKET, STABLE
+from marginbot.domain.room import MARKET, STABLE, WITH_VOLATILITY
 
 SYMBOLS = {
     Grade.OK: "🟢",
@@ -103,7 +104,8 @@ def plain_number(value: Decimal | None) -> str:
 
 def underlying(scenario: str | None) -> str:
     """What has to move: one coin, or the whole market."""
-    return "whole market" if scenario == MARKET else text(scenario or "price", 20)
+    name, rising, _ = (scenario or "price").partition(WITH_VOLATILITY)
+    return ("whole market" if name == MARKET else text(name, 20)) + rising
 
 
 def room(pool: PoolReport) -> str:
@@ -117,6 +119,19 @@ def room(pool: PoolReport) -> str:
     if pool.room is not None:
         return f"{underlying(pool.scenario)} {move(pool.room)}" if pool.room else "none left"
     return NO_BREACH if pool.room_known else NOT_KNOWN
+
+
+def chance(found: Odds) -> str:
+    """`liquidation within 8 h: about 3% (1 to 6%), an estimate, never a promise`."""
+    if found.chance < LEAST:
+        return f"liquidation within {found.hours} h: under 0.1%, an estimate, never a promise"
+    span = f"{_rough(found.low)} to {_rough(found.high)}%"
+    return f"liquidation within {found.hours} h: about {_rough(found.chance)}% ({span}), an estimate, never a promise"
+
+
+def _rough(share: float) -> str:
+    percent_ = 100 * share
+    return f"{percent_:.0f}" if percent_ >= 1.95 else f"{percent_:.1f}"
 
 
 def ratio_of(pool: PoolReport | Pool) -> str:

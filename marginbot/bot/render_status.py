@@ -10,6 +10,7 @@ from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.render_alert import CAUSES
 from marginbot.domain.alerting import MuteKind
+from marginbot.domain.breach import odds
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.report import AccountReport, PoolReport, PositionReport
@@ -212,6 +213,7 @@ def _pool_table(pool: PoolReport, report: AccountReport) -> str:
             lines.append(f"ratio by the exchange {fig.percent(pool.reported_ratio)}")
         lines.append(f"room {fig.room(pool)}")
         lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)}"]
+        lines += [fig.chance(odds(pool.cushion, 8))] if pool.cushion else []
     lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
     if pool.state is not PoolState.FLAT:
         lines.append(f"maintenance margin {fig.money(pool.maintenance_margin, pool.currency)}")

@@ -188,17 +188,21 @@ class _Volatilities:
     history: History
     fed: int = 0
     estimator: Estimator = field(init=False)
+    known: Volatility = field(init=False)
 
     def __post_init__(self) -> None:
         self.estimator = Estimator(self.asset)
+        self.known = self.estimator.now()
 
     def at(self, at: int) -> Volatility:
         closed = bisect_right(self.history.opened, at - _BAR)
         if closed < self.fed:  # a new portfolio starts from the beginning
             self.fed, self.estimator = 0, Estimator(self.asset)
-        self.estimator.feed(self.history.bars[self.fed : closed])
+        if closed > self.fed or not closed:
+            self.estimator.feed(self.history.bars[self.fed : closed])
+            self.known = self.estimator.now()
         self.fed = closed
-        return self.estimator.now()
+        return self.known
 
 
 @dataclass(frozen=True, slots=True)
