@@ -231,13 +231,29 @@ def _ask() -> Callable[[str], str] | None:
 
 
 @cli.command()
-@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("spec", type=click.Path(path_type=Path), required=False)
+@click.option("--exchange", help="Instead of SPEC: your account at this exchange, over --period.")
+@click.option("--period", help="A day, 2025-10-10, or several, 2025-10-09..2025-10-11 (UTC).")
+@click.option("--key", help="Public address, for venues read by one; never an API key.")
 @click.option("--json", "as_json", is_flag=True, help="The documented schema.")
-def replay(spec: Path, as_json: bool) -> None:
-    """Run portfolios through historic prices with the code that grades live accounts."""
+@click.pass_context
+def replay(
+    ctx: click.Context, spec: Path | None, exchange: str | None, period: str | None, key: str | None, as_json: bool
+) -> None:
+    """Run portfolios, or your own account, through historic prices with the code that grades live accounts."""
+    from marginbot import hindsight
     from marginbot.sim import replay as replaying
 
-    outcomes = replaying.run(replaying.load(spec))
+    if (spec is None) == (exchange is None) or (exchange is None) != (period is None):
+        raise click.UsageError("name either a SPEC.json, or --exchange with --period")
+    if exchange is not None and period is not None:
+        settings = _settings(ctx)
+        outcomes, notes = _run(hindsight.look_back(settings, exchange, key, period, ask=_ask()))
+        for note in notes:
+            click.echo(f"marginbot: {note}", err=True)
+    else:
+        assert spec is not None
+        outcomes = replaying.run(replaying.load(spec))
     if as_json:
         click.echo(json.dumps({"results": [outcome.as_json() for outcome in outcomes]}, indent=1))
         return

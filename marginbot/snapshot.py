@@ -9,9 +9,10 @@ from marginbot.app import reading, utc_now
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError, MarginbotError
 from marginbot.domain.grading import DEFAULT_LADDERS
+from marginbot.domain.margin import Snapshot
 from marginbot.domain.report import AccountReport, assess
-from marginbot.flow.cycle import take_reading
-from marginbot.flow.ports import Credential, Unreadable, VenueInfo
+from marginbot.flow.cycle import take_reading, underlyings_of
+from marginbot.flow.ports import Credential, ExchangeReader, Unreadable, VenueInfo
 from marginbot.flow.registration import find_venue
 
 VARIABLES = {"key": "MARGINBOT_KEY", "secret": "MARGINBOT_SECRET", "passphrase": "MARGINBOT_PASSPHRASE"}
@@ -26,13 +27,22 @@ async def take(
 ) -> AccountReport:
     """Read and judge an account; `CannotRead` when the venue does not let us."""
     async with reading(settings) as reader:
-        venue = find_venue(reader.venues(), exchange)
-        credential = credential_for(venue, key, os.environ, ask)
-        reader.check_form(venue.id, credential)
-        found, volatilities = await take_reading(reader, venue.id, credential, utc_now())
-        if isinstance(found, Unreadable):
-            raise CannotRead(f"{venue.id}: {found.cause}: {found.detail}", advice=found.advice)
+        venue, found = await find_account(reader, exchange, lambda v: credential_for(v, key, os.environ, ask))
+        volatilities = await reader.volatilities(venue.id, underlyings_of(found), utc_now())
         return assess(found, volatilities, ladders=DEFAULT_LADDERS, previous={}, now=utc_now())
+
+
+async def find_account(
+    reader: ExchangeReader, exchange: str, credential: Callable[[VenueInfo], Credential]
+) -> tuple[VenueInfo, Snapshot]:
+    """The venue of that name and one reading of the account there; `CannotRead` when it does not let us."""
+    venue = find_venue(reader.venues(), exchange)
+    given = credential(venue)
+    reader.check_form(venue.id, given)
+    found, _ = await take_reading(reader, venue.id, given, utc_now())
+    if isinstance(found, Unreadable):
+        raise CannotRead(f"{venue.id}: {found.cause}: {found.detail}", advice=found.advice)
+    return venue, found
 
 
 def credential_for(

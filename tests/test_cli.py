@@ -16,6 +16,7 @@ import pytest
 
 from marginbot.flow.ports import Credential, Person
 from marginbot.sim.book import Account, wallets
+from marginbot.sim.candles import MINUTE_MS, Candle
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.store import open_store, parse_master_key
@@ -144,6 +145,42 @@ def test_snapshot_with_a_wrong_secret_fails_with_one_clear_line(tmp_path: Path, 
     assert (result.returncode, result.stdout) == (1, "")
     assert "wrong-but-long" not in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def falling_day(symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
+    """A tenth of a per cent of the first price down a minute from 10 October 2025 on, 60 000 before."""
+    first = int(datetime(2025, 10, 10, tzinfo=UTC).timestamp() * 1000)
+    opened = range(-(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms + 1, MINUTE_MS)
+    prices = [(at, Decimal(60_000 - 60 * max(0, min(500, (at - first) // MINUTE_MS)))) for at in opened[:limit]]
+    return [Candle(at, price, price, price, price, Decimal(1)) for at, price in prices]
+
+
+def test_replay_of_one_s_own_account_over_a_past_day(tmp_path: Path) -> None:
+    market = Market()
+    account = Account(market, wallets(USDT="3000"))
+    account.open("BTCUSDT", Decimal("0.5"))
+    server = SimulatedExchange(market, wall_clock_ms, candles=falling_day)
+    server.add_key("the-api-key", SECRET, account)
+    call = ("replay", "--exchange", "binanceusdm", "--period", "2025-10-10", "--json")
+    with server.threaded():
+        result = marginbot(tmp_path, *call, EXCHANGE_URLS=urls(server), KEY="the-api-key", SECRET=SECRET)
+    assert result.returncode == 0, result.stderr
+    [outcome] = json.loads(result.stdout)["results"]
+    assert outcome["name"] == "cross:USDT"
+    assert outcome["breach_at"].startswith("2025-10-10T0")
+    leads = [outcome["lead_minutes"][grade] for grade in ("NOTICE", "WARNING", "CRITICAL", "EMERGENCY")]
+    assert leads == sorted(leads, reverse=True)
+    assert leads[-1] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("spec.json", "--exchange", "okx"), ("--exchange", "okx"), ("--period", "2025-10-10")],
+    ids=["neither", "both", "no period", "no exchange"],
+)
+def test_replay_wants_a_file_or_an_exchange_and_a_period(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = marginbot(tmp_path, "replay", *arguments)
+    assert (result.returncode, "--period" in result.stderr) == (2, True)
 
 
 def test_a_secret_as_argument_is_refused(tmp_path: Path) -> None:

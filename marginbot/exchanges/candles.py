@@ -22,6 +22,7 @@ PATIENCE = 3.0  # seconds a reading waits for candles
 HISTORY = timedelta(days=2)
 FIRST_PAGES = 4
 PAGE = 1500  # venues cut it to what they allow
+MOST_PAGES = 300  # sixteen days at the smallest page known
 MINUTE = timedelta(minutes=1)
 MINUTE_MS = 60_000
 TOO_OLD = timedelta(hours=2)
@@ -136,6 +137,22 @@ class CandleCache:
                 break
             bars, pages = older + bars, pages + 1
         return bars
+
+
+async def past_bars(source: CandleSource, underlying: str, start: datetime, end: datetime, now: datetime) -> list[Bar]:
+    """Bars opened within [start, end), oldest first, page by page; empty where unlisted. Raises `ReadingError`."""
+    symbol = await source.candle_symbol(underlying, now)
+    if symbol is None:
+        return []
+    at, last = (int(when.timestamp() * 1000) for when in (start, min(end, now)))
+    found: list[Bar] = []
+    for _ in range(MOST_PAGES):
+        page = [bar for bar in await source.bars(symbol, at, PAGE) if at <= bar.opened_at < last]
+        if not page:
+            break
+        found += page
+        at = page[-1].opened_at + MINUTE_MS
+    return found
 
 
 def _ms(span: timedelta) -> int:

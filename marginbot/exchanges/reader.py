@@ -15,8 +15,8 @@ from marginbot.domain.margin import Snapshot
 from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.turmoil import PEGGED, Quote
-from marginbot.domain.volatility import Volatility
-from marginbot.exchanges.candles import CandleCache
+from marginbot.domain.volatility import Bar, Volatility
+from marginbot.exchanges.candles import CandleCache, past_bars
 from marginbot.exchanges.client import VenueClient
 from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
@@ -173,6 +173,10 @@ class CcxtReader:
     def api(self, exchange: str, credential: Credential, now: datetime) -> Api:
         """An account's access to a venue, for what is no reading."""
         return self._opened(exchange).client.account(credential, now)
+
+    async def history(self, exchange: str, underlying: str, start: datetime, end: datetime, now: datetime) -> list[Bar]:
+        """One-minute bars of a past period from public candles; empty where unlisted. Raises `ReadingError`."""
+        return await past_bars(self._opened(exchange).client, underlying, start, end, now)
 
     async def clock_skew(self, exchange: str, clock: Callable[[], datetime]) -> timedelta | None:
         """How far our clock is ahead of the venue's, to half a round trip; None where the venue does not tell."""

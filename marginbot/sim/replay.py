@@ -299,10 +299,10 @@ def load(path: Path) -> Spec:
         raise BadSpec(f"{path.name} lacks {error.args[0]!r}") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise BadSpec(f"{path.name}: {error}") from None
-    return _checked(spec)
+    return checked(spec)
 
 
-def _checked(spec: Spec) -> Spec:
+def checked(spec: Spec) -> Spec:
     """The specification between the first price of every asset from its start on and the last one before its end."""
     if not spec.start < spec.end:
         raise BadSpec("start must be before end")
