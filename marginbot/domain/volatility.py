@@ -14,13 +14,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 FAST_HALF_LIFE_MINUTES = 60.0
 SLOW_HALF_LIFE_MINUTES = 24 * 60.0
 TREND_BARS = 60
 TREND_SHARE = 0.8
+QUARTER_MS = 15 * 60_000
+QUARTERS = 2 * 96 + 1  # two days of quarter-hour closes
+LEAST_QUARTERS = 24
+PRIOR_QUARTERS = 32  # how many quarter hours the assumption of moving with the market weighs
+BETA_RANGE = (0.25, 3.0)
+MARKET_REFERENCE = "BTC"
 MINIMUM_BARS = 120  # fewer than two hours say too little about "ordinary"
 
 # Assumed where candles are missing; about twice the long-run hourly figure of the respective market.
@@ -99,6 +105,8 @@ class Estimator:
     bars: int = 0
     last_bar_at: int = -1
     _last_close: float = 0.0
+    _quarters: dict[int, float] = field(default_factory=dict)
+    _beta: tuple[int, int, float] = (-1, -1, 1.0)  # of which quarter of this one and of the market
     _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TREND_BARS))
     _fast: _Average = field(default_factory=lambda: _Average(FAST_HALF_LIFE_MINUTES))
     _slow: _Average = field(default_factory=lambda: _Average(SLOW_HALF_LIFE_MINUTES))
@@ -118,7 +126,17 @@ class Estimator:
         self._slow.add(variance)
         self._recent.append((bar.low, bar.high))
         self._last_close, self.last_bar_at = bar.close, bar.opened_at
+        self._quarters[bar.opened_at // QUARTER_MS] = bar.close
+        if len(self._quarters) > QUARTERS:
+            del self._quarters[next(iter(self._quarters))]
         self.bars += 1
+
+    def beta(self, market: Estimator) -> float:
+        """Move per move of the market over the quarter hours of two days, drawn towards 1 where they are few."""
+        quarters = (self.last_bar_at // QUARTER_MS, market.last_bar_at // QUARTER_MS)
+        if self._beta[:2] != quarters:
+            self._beta = (*quarters, _slope(self._quarters, market._quarters, min(quarters)))
+        return self._beta[2]
 
     def now(self) -> Volatility:
         """The estimate; with too few bars the stated default, unless the estimate so far is larger."""
@@ -134,6 +152,32 @@ class Estimator:
             return 0.0, 0.0
         high, low = max(high for _, high in self._recent), min(low for low, _ in self._recent)
         return TREND_SHARE * math.log(high / self._last_close), TREND_SHARE * math.log(self._last_close / low)
+
+
+def with_betas(known: Mapping[str, Volatility], estimators: Mapping[str, Estimator]) -> dict[str, Volatility]:
+    """The estimates with their betas to the market; 1 where the market or one's own history is not known."""
+    market = estimators.get(MARKET_REFERENCE)
+    if market is None or len(known) < 2:
+        return dict(known)
+    return {
+        name: replace(found, beta=estimators[name].beta(market)) if name != MARKET_REFERENCE else found
+        for name, found in known.items()
+    }
+
+
+def _slope(own: Mapping[int, float], market: Mapping[int, float], before: int) -> float:
+    """Least squares through the origin over complete quarter hours that both have; the prior pulls towards 1."""
+    pairs = [
+        (math.log(own[at] / own[at - 1]), math.log(market[at] / market[at - 1]))
+        for at in own
+        if at < before and at - 1 in own and at in market and at - 1 in market
+    ]
+    spread = sum(moved * moved for _, moved in pairs)
+    if len(pairs) < LEAST_QUARTERS or spread <= 0:
+        return 1.0
+    found = sum(mine * moved for mine, moved in pairs) / spread
+    drawn = (len(pairs) * found + PRIOR_QUARTERS) / (len(pairs) + PRIOR_QUARTERS)
+    return min(max(drawn, BETA_RANGE[0]), BETA_RANGE[1])
 
 
 def _possible(bar: Bar) -> bool:

@@ -14,7 +14,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from marginbot.domain.errors import ReadingError
-from marginbot.domain.volatility import Bar, Estimator, Volatility, default_volatility
+from marginbot.domain.volatility import (
+    MARKET_REFERENCE,
+    Bar,
+    Estimator,
+    Volatility,
+    default_volatility,
+    with_betas,
+)
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +79,15 @@ class CandleCache:
     async def volatilities(self, underlyings: Iterable[str], now: datetime) -> dict[str, Volatility]:
         """The estimates; those being loaded are waited for a little, then finish on their own."""
         wanted = {name: self._series.setdefault(name, _Series(Estimator(name))) for name in underlyings}
-        loading = {task for series in wanted.values() if (task := self._loading(series, now)) is not None}
+        needed = dict(wanted)
+        if len(wanted) > 1:  # a book is judged along a market move, too
+            market = self._series.setdefault(MARKET_REFERENCE, _Series(Estimator(MARKET_REFERENCE)))
+            needed[MARKET_REFERENCE] = market
+        loading = {task for series in needed.values() if (task := self._loading(series, now)) is not None}
         if loading:
             await asyncio.wait(loading, timeout=self._patience)
-        return {name: series.now(now) for name, series in wanted.items()}
+        known = {name: series.now(now) for name, series in wanted.items()}
+        return with_betas(known, {name: series.estimator for name, series in needed.items()})
 
     def last_bar(self, underlying: str) -> tuple[str, Bar] | None:
         """The market that stands for an underlying and its newest closed bar; None: none was fetched."""

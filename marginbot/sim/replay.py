@@ -24,7 +24,7 @@ from marginbot.domain.errors import MarginbotError
 from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Grade, Ladders, regrade
 from marginbot.domain.margin import MarginMode, Pool, Position, Side
 from marginbot.domain.room import room_of
-from marginbot.domain.volatility import Bar, Estimator, Volatility
+from marginbot.domain.volatility import Bar, Estimator, Volatility, with_betas
 
 _BAR = 60_000
 _STEP = _BAR // 4
@@ -129,7 +129,8 @@ def _run_one(spec: Spec, portfolio: Portfolio, volatilities: Mapping[str, _Volat
             break
         if at >= next_reading:
             next_reading += poll
-            now = {asset: estimate.at(at) for asset, estimate in volatilities.items()}
+            known = {asset: estimate.at(at) for asset, estimate in volatilities.items()}
+            now = with_betas(known, {asset: estimate.estimator for asset, estimate in volatilities.items()})
             for name, book in pools.items():
                 watchers[name].look(book.pool(marks), now, at, outcome)
         at = min(next_reading, _next_path_point(at))

@@ -16,6 +16,7 @@ from marginbot.domain.volatility import (
     Bar,
     Estimator,
     default_volatility,
+    with_betas,
 )
 
 MINUTE = 60_000
@@ -162,3 +163,45 @@ def test_what_has_been_taken_back_or_is_older_than_an_hour_is_no_trend() -> None
     assert fed([*calm, *fall, *back]).now().fallen == pytest.approx(0.8 * math.log(100.01 / 100.0), rel=1e-6)
     still = [Bar(minute * MINUTE, *(fall[-1].close,) * 4) for minute in range(210, 271)]
     assert fed([*calm, *fall, *still]).now().fallen == 0.0
+
+
+# --- moving with the market -----------------------------------------------------------------------
+
+
+def walk(share: float, *, days: float = 1.0, noise: float = 0.0) -> list[Bar]:
+    """Bars that move by `share` of a repeatable market, and by some noise of their own."""
+    bars, price = [], 100.0
+    for minute in range(round(days * 1440)):
+        market, own = ((minute * 7919) % 101 - 50) / 50, ((minute * 104_729) % 103 - 51) / 51
+        there = price * math.exp(0.001 * share * market + noise * own)
+        bars.append(Bar(minute * MINUTE, price, max(price, there), min(price, there), there))
+        price = there
+    return bars
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0, 2.0])
+def test_beta_is_the_share_of_the_market_s_move_drawn_towards_one(share: float) -> None:
+    market, own = fed(walk(1.0, days=2)), fed(walk(share, days=2), "SOL")
+    pairs = 2 * 96 - 2
+    assert own.beta(market) == pytest.approx((pairs * share + 32) / (pairs + 32), rel=1e-6)
+
+
+def test_without_a_common_history_an_underlying_moves_as_the_market() -> None:
+    market = fed(walk(1.0, days=2))
+    assert fed(walk(2.0, days=0.2), "SOL").beta(market) == 1.0
+    assert fed(steps(600, 0.0), "SOL").beta(fed(steps(600, 0.0))) == 1.0
+
+
+def test_beta_keeps_within_reason() -> None:
+    market = fed(walk(1.0, days=2))
+    assert fed(walk(9.0, days=2), "WIF").beta(market) == 3.0
+    assert fed(walk(-9.0, days=2), "INV").beta(market) == 0.25
+
+
+def test_betas_are_told_only_where_there_is_a_market_to_move_with() -> None:
+    own, market = fed(walk(2.0, days=2), "SOL"), fed(walk(1.0, days=2))
+    known = {"BTC": market.now(), "SOL": own.now()}
+    told = with_betas(known, {"BTC": market, "SOL": own})
+    assert (told["BTC"].beta, told["SOL"].beta > 1.5) == (1.0, True)
+    assert with_betas({"SOL": own.now()}, {"BTC": market, "SOL": own})["SOL"].beta == 1.0
+    assert with_betas(known, {"SOL": own}) == known

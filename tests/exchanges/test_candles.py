@@ -199,3 +199,12 @@ async def test_any_reading_error_is_kept_in(
 
     monkeypatch.setattr(market, "bars", limited)
     assert (await cache.volatilities(["BTC"], NOW))["BTC"].assumed
+
+
+async def test_a_book_of_several_coins_is_measured_against_bitcoin_too(market: Market, cache: CandleCache) -> None:
+    market.listed = {"BTC", "ETH", "SOL"}
+    found = await cache.volatilities(["ETH", "SOL"], NOW)
+    assert set(found) == {"ETH", "SOL"}
+    alone = len(market.asked)
+    await cache.volatilities(["BTC"], NOW)
+    assert len(market.asked) == alone, "bitcoin had been loaded along with them"
