@@ -63,8 +63,8 @@ def test_a_hedge_on_two_venues_shows_which_leg_dies_and_what_the_other_could_spa
     assert found.accounts[1].breaks_at is None
     [(source, currency, spare)] = found.spare
     assert (source.label, currency) == ("short", "USDT")
-    # At the moment the long dies the short has won 7 538, and keeps what it needs to stay calm: six ordinary hours.
-    assert spare == pytest.approx(20_000 + 7_538 - 0.06 * 92_462 - 0.005 * 92_462 * 1.06, rel=0.01)
+    # At the moment the long dies the short has won 7 538, and keeps what it needs to stay calm: seven ordinary hours.
+    assert spare == pytest.approx(20_000 + 7_538 - 0.07 * 92_462 - 0.005 * 92_462 * 1.07, rel=0.01)
 
 
 def test_upwards_the_other_leg_is_in_front(hedge: WhatIf) -> None:
@@ -105,12 +105,12 @@ def test_other_peoples_spare_collateral_is_no_way_out(store: Ledger, hedge: What
 
 
 def test_without_a_target_a_pool_in_danger_goes_where_its_alarm_lets_go(store: Ledger) -> None:
-    read(store, account(store, "main"), pool(position(), equity="2500"))
+    read(store, account(store, "main"), pool(position(), equity="3500"))
     whatif = WhatIf(store)
     [found] = whatif.sheets(ALICE.user_id, None, None, stale_before=OLDEST).sheets
     assert found.pool.grade is Grade.WARNING
     assert found.sheet is not None
-    assert found.sheet.target == Target(ratio=0.65 - RATIO_RELEASE, cushion=4.0 * 1.5)
+    assert found.sheet.target == Target(ratio=0.65 - RATIO_RELEASE, cushion=DEFAULT_LADDERS.cushion_releases[1])
     assert found.sheet.missing > 0
     assert found.minutes_left is not None
 
