@@ -6,6 +6,7 @@ The only module that reads the clock.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -216,6 +217,8 @@ class Bot:
         if self._health:
             await self._health.start()
         self._watch.cycle.on_notices = self._deliver
+        gc.collect()
+        gc.freeze()  # what ccxt brings along stays for good; walking through it would stop everything for a while
         self._start_jobs()
         talking = asyncio.create_task(self._talk())
         log.info("marginbot %s is watching %d accounts", __version__, len(self._store.active_accounts()))

@@ -79,9 +79,19 @@ def _settings(ctx: click.Context) -> Settings:
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=_faster_loop()) as runner:
+            return runner.run(work)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _faster_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it exists: less CPU and memory for each connection. None: the usual one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 @cli.command()

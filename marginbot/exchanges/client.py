@@ -34,6 +34,7 @@ from marginbot.domain.volatility import Bar
 from marginbot.exchanges.faults import REQUEST_ERRORS, translate
 from marginbot.exchanges.kept import Kept
 from marginbot.exchanges.markets import instruments_of
+from marginbot.exchanges.transport import lean
 from marginbot.exchanges.urls import rebased
 from marginbot.exchanges.venue import Instrument, Reference, Venue
 from marginbot.flow.ports import Credential
@@ -299,7 +300,9 @@ class AccountApi:
 def _opened(venue: Venue, base_url: str | None, timeout: float, tls: ssl.SSLContext | None) -> Any:
     """A ccxt client without credentials, its connection pool ready to be shared by copies."""
     options = {"fetchCurrencies": False, "fetchMargins": False, **venue.options}
-    client = getattr(ccxt, venue.info.id)({"enableRateLimit": False, "timeout": timeout * 1000, "options": options})
+    client = lean(getattr(ccxt, venue.info.id))(
+        {"enableRateLimit": False, "timeout": timeout * 1000, "options": options}
+    )
     client.number = Decimal
     client.has["fetchCurrencies"] = False
     client.enableLastHttpResponse = client.enableLastJsonResponse = client.enableLastResponseHeaders = False

@@ -1,0 +1,82 @@
+"""How requests leave: ccxt signs and maps errors, everything between is ours.
+
+`lean` makes of a ccxt class one whose requests go through its session without ccxt's retries, caches and copies.
+What an answer means stays with ccxt: its `handle_errors` sees the same status, headers, text and JSON as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import aiohttp
+import orjson
+import yarl
+from ccxt.base import errors as ccxt
+
+
+class _Lean:
+    """Mixed in front of a ccxt class."""
+
+    async def fetch2(
+        self: Any,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Sign and ask, once. Retries are the business of who asks, and limits that of the budget."""
+        request = self.sign(path, api, method, dict(params or {}))
+        return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
+
+    async def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        """One request; decoded JSON, or the text where it is none. Raises what ccxt would."""
+        sent = self.prepare_request_headers(headers)
+        if not (body is None or isinstance(body, str)):
+            return await super().fetch(url, method, headers, body)  # type: ignore[misc]  # forms with parts
+        self.open(lazy=True)
+        status, reason, told, raw = await self._answer(url, method, sent, body)
+        parsed, text = _decoded(raw), raw.decode("utf-8", "replace").strip()
+        if parsed is None:
+            parsed = self.parse_json(text)
+        self.handle_errors(status, reason, url, method, told, text, parsed, sent, body)
+        self.handle_http_status_code(status, reason, url, method, text)
+        return text if parsed is None else parsed
+
+    async def _answer(self: Any, url: str, method: str, headers: Any, body: str | None) -> Any:
+        """Status, reason, headers and bytes; what goes wrong on the way in ccxt's words."""
+        data = body.encode() if body else None
+        try:
+            async with self.session.request(
+                method, yarl.URL(url, encoded=True), data=data, headers=headers, timeout=_timer(self.timeout)
+            ) as answer:
+                raw = await answer.read()
+                return answer.status, answer.reason, dict(answer.headers), raw
+        except TimeoutError as error:
+            raise ccxt.RequestTimeout(f"{self.id} {method} {url}") from error
+        except aiohttp.ClientConnectionError as error:
+            raise ccxt.ExchangeNotAvailable(f"{self.id} {method} {url}") from error
+        except aiohttp.ClientError as error:
+            raise ccxt.ExchangeError(f"{self.id} {method} {url}") from error
+
+
+@cache
+def lean(kind: type[Any]) -> type[Any]:
+    """The class with its own way of asking in front."""
+    return type(kind.__name__, (_Lean, kind), {})
+
+
+@cache
+def _timer(milliseconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=milliseconds / 1000)
+
+
+def _decoded(raw: bytes) -> Any:
+    """Objects and lists; None for anything else, which the text may explain."""
+    try:
+        found = orjson.loads(raw)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict | list) else None
