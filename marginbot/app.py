@@ -132,7 +132,7 @@ def stored(settings: Settings) -> Iterator[SqliteStore]:
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[CcxtReader]:
     """A reader with the configured addresses; closed at the end."""
-    reader = CcxtReader(settings.exchange_urls)
+    reader = CcxtReader(settings.exchange_urls, proxies=settings.proxies)
     try:
         yield reader
     finally:

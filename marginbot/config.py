@@ -31,6 +31,7 @@ EXAMPLES = {
     "stale_after": "180",
     "retention_days": "365",
     "exchange_urls": '{"bybit": "https://api.bybit.example"}',
+    "proxies": '{"binanceusdm": ["http://10.0.0.2:3128", "http://10.0.0.3:3128"]}',
     "http_listen": "127.0.0.1:8080, or empty to turn it off",
     "heartbeat_url": "https://hc.example/ping/…",
     "venue_pushes": "true or false",
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     stale_after: float = Field(default=180.0, ge=0.1, le=86400)
     retention_days: int = Field(default=365, ge=7, le=3650)
     exchange_urls: dict[str, str] = Field(default_factory=dict)
+    proxies: dict[str, tuple[str, ...]] = Field(default_factory=dict, repr=False)  # an address may hold a password
     http_listen: str = "127.0.0.1:8080"
     heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
     venue_pushes: bool = False
@@ -98,6 +100,14 @@ class Settings(BaseSettings):
     @classmethod
     def _urls(cls, value: dict[str, str]) -> dict[str, str]:
         return {name.strip().lower(): _checked_url(url) for name, url in value.items()}
+
+    @field_validator("proxies")
+    @classmethod
+    def _proxies(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        found = {name.strip().lower(): tuple(_checked_url(url) for url in urls) for name, urls in value.items()}
+        if any(urlsplit(url).scheme not in ("http", "https") for urls in found.values() for url in urls):
+            raise ValueError("a proxy is reached by http or https")
+        return found
 
     @field_validator("log_level")
     @classmethod

@@ -34,6 +34,7 @@ from marginbot.domain.volatility import Bar
 from marginbot.exchanges.faults import REQUEST_ERRORS, translate
 from marginbot.exchanges.kept import Kept
 from marginbot.exchanges.markets import instruments_of
+from marginbot.exchanges.traffic import Budgets, Traffic
 from marginbot.exchanges.transport import lean
 from marginbot.exchanges.urls import rebased
 from marginbot.exchanges.venue import Instrument, Reference, Venue
@@ -57,11 +58,19 @@ class VenueClient:
     """The shared half; `account()` gives the half that belongs to one credential."""
 
     def __init__(
-        self, venue: Venue, *, base_url: str | None, timeout: float, tls: ssl.SSLContext | None = None
+        self,
+        venue: Venue,
+        *,
+        base_url: str | None,
+        timeout: float,
+        tls: ssl.SSLContext | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self.venue = venue
+        self.traffic = traffic or Traffic(venue.info.id, Budgets())
         self._timeout = timeout
         self._ccxt = _opened(venue, base_url, timeout, tls)
+        self._ccxt.traffic = self.traffic
         self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._candles = asyncio.Semaphore(CANDLE_REQUESTS_AT_ONCE)
         name = venue.info.id

@@ -22,6 +22,7 @@ from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
 from marginbot.exchanges.permissions import nothing_said
 from marginbot.exchanges.recording import Recording, narrowed
+from marginbot.exchanges.traffic import Budgets, Traffic
 from marginbot.exchanges.venue import Api, Venue
 from marginbot.exchanges.venues import VENUES, refused
 from marginbot.flow.cycle import underlyings_of
@@ -51,6 +52,7 @@ class CcxtReader:
     """One client per venue, opened when it is first needed. Holds no account state.
 
     `urls` sends a venue's requests elsewhere (exchange id to base URL); `timeout` is for a single request.
+    `proxies` are further ways out for a venue, each with a budget of its own at the venue.
     """
 
     def __init__(
@@ -60,8 +62,11 @@ class CcxtReader:
         *,
         deadline: float = DEADLINE,
         venues: Mapping[str, Venue] = VENUES,
+        proxies: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._urls = urls
+        self._proxies = proxies or {}
+        self._budgets = Budgets()
         self._timeout = timeout
         self._deadline = deadline
         self._venues = venues
@@ -84,8 +89,9 @@ class CcxtReader:
         """One complete reading, or a `ReadingError`, within the deadline."""
         client = self._opened(exchange).client
         try:
-            async with asyncio.timeout(self._deadline):
-                return await _read(client, credential, now)
+            with client.traffic.weighed():
+                async with asyncio.timeout(self._deadline):
+                    return await _read(client, credential, now)
         except TimeoutError:
             fault: ReadingError = VenueDown(f"{exchange}: the reading took longer than {self._deadline:g} s")
         except PARSE_ERRORS as error:
@@ -178,6 +184,16 @@ class CcxtReader:
         """One-minute bars of a past period from public candles; empty where unlisted. Raises `ReadingError`."""
         return await past_bars(self._opened(exchange).client, underlying, start, end, now)
 
+    def ready_in(self, exchange: str, under_way: int) -> float:
+        """Seconds until one more reading fits into the venue's limits beside those under way; 0: now."""
+        opened = self._open.get(exchange)
+        return opened.client.traffic.ready_in(under_way) if opened else 0.0
+
+    def budgets_used(self) -> Mapping[str, float]:
+        """Share of its limit that is used, by venue; only where the venue limits addresses."""
+        shares = {name: opened.client.traffic.used() for name, opened in self._open.items()}
+        return {name: share for name, share in shares.items() if share is not None}
+
     async def clock_skew(self, exchange: str, clock: Callable[[], datetime]) -> timedelta | None:
         """How far our clock is ahead of the venue's, to half a round trip; None where the venue does not tell."""
         asked = clock()
@@ -201,7 +217,10 @@ class CcxtReader:
     def _opened(self, exchange: str) -> _Open:
         if exchange not in self._open:
             base_url = self._urls.get(exchange)
-            client = VenueClient(self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls)
+            traffic = Traffic(exchange, self._budgets, proxies=self._proxies.get(exchange, ()))
+            client = VenueClient(
+                self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls, traffic=traffic
+            )
             self._tls = client.tls
             if kept := self._kept.get(exchange):
                 client.prime(kept.terms.tiers, kept.loaded_at)

@@ -15,9 +15,13 @@ import orjson
 import yarl
 from ccxt.base import errors as ccxt
 
+from marginbot.exchanges.traffic import Leave, Traffic
+
 
 class _Lean:
-    """Mixed in front of a ccxt class."""
+    """Mixed in front of a ccxt class. `traffic` says when a request may leave, and by which proxy."""
+
+    traffic: Traffic | None = None
 
     async def fetch2(
         self: Any,
@@ -28,16 +32,25 @@ class _Lean:
         config: Mapping[str, Any] | None = None,
     ) -> Any:
         """Sign and ask, once. Retries are the business of who asks, and limits that of the budget."""
-        request = self.sign(path, api, method, dict(params or {}))
-        return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
+        params = dict(params or {})
+        request = self.sign(path, api, method, dict(params))
+        if self.traffic is None:
+            return await self.fetch(request["url"], request["method"], request["headers"], request["body"])
+        leave = await self.traffic.leave(request["url"], request["body"], self.apiKey or self.walletAddress or "")
+        if leave.waited:
+            request = self.sign(path, api, method, params)  # the time that was signed has passed
+        return await self._sent(request["url"], request["method"], request["headers"], request["body"], leave)
 
     async def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """One request; decoded JSON, or the text where it is none. Raises what ccxt would."""
-        sent = self.prepare_request_headers(headers)
+        return await self._sent(url, method, headers, body, None)
+
+    async def _sent(self: Any, url: str, method: str, headers: Any, body: Any, leave: Leave | None) -> Any:
         if not (body is None or isinstance(body, str)):
             return await super().fetch(url, method, headers, body)  # type: ignore[misc]  # forms with parts
+        sent = self.prepare_request_headers(headers)
         self.open(lazy=True)
-        status, reason, told, raw = await self._answer(url, method, sent, body)
+        status, reason, told, raw = await self._accounted(url, method, sent, body, leave)
         parsed, text = _decoded(raw), raw.decode("utf-8", "replace").strip()
         if parsed is None:
             parsed = self.parse_json(text)
@@ -45,12 +58,29 @@ class _Lean:
         self.handle_http_status_code(status, reason, url, method, text)
         return text if parsed is None else parsed
 
-    async def _answer(self: Any, url: str, method: str, headers: Any, body: str | None) -> Any:
+    async def _accounted(self: Any, url: str, method: str, headers: Any, body: str | None, leave: Leave | None) -> Any:
+        """`_answer` by the way that the leave names, whose budget learns what became of it."""
+        if leave is None:
+            return await self._answer(url, method, headers, body, None)
+        try:
+            answer = await self._answer(url, method, headers, body, leave.proxy)
+        except BaseException:  # given up, too
+            self.traffic.unanswered(leave)
+            raise
+        self.traffic.told(leave, answer[0], answer[2])
+        return answer
+
+    async def _answer(self: Any, url: str, method: str, headers: Any, body: str | None, proxy: str | None) -> Any:
         """Status, reason, headers and bytes; what goes wrong on the way in ccxt's words."""
         data = body.encode() if body else None
         try:
             async with self.session.request(
-                method, yarl.URL(url, encoded=True), data=data, headers=headers, timeout=_timer(self.timeout)
+                method,
+                yarl.URL(url, encoded=True),
+                data=data,
+                headers=headers,
+                proxy=proxy,
+                timeout=_timer(self.timeout),
             ) as answer:
                 raw = await answer.read()
                 return answer.status, answer.reason, dict(answer.headers), raw

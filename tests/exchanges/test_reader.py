@@ -192,7 +192,13 @@ async def test_faults_of_the_venue(
             await reader.read(VENUE, ALICE, now())
         assert_clean(caught.value)
         exchange.faults.clear()
-        assert (await reader.read(VENUE, ALICE, now())).margin_ratio == D("0.04")
+        if expected in (Banned, RateLimited):
+            asked = len(exchange.requests)
+            with pytest.raises((Banned, RateLimited), match="no requests for another"):
+                await reader.read(VENUE, ALICE, now())
+            assert len(exchange.requests) == asked, "it is left alone for as long as it says"
+        else:
+            assert (await reader.read(VENUE, ALICE, now())).margin_ratio == D("0.04")
 
 
 @pytest.mark.parametrize(
