@@ -28,17 +28,21 @@ HEAD = "binanceusdm"
 ABOUT = re.compile(r"(?i:\bread) \d\d:|Blind since")  # which reading, or which blindness, a message is about
 
 
-# A reading at WARNING or worse that is worse than the one before it, without a notice of that grade written at once.
+# A reading at WARNING or worse that is worse than the one before it, without a notice of a grade as bad between the
+# two. The record of readings is written a little at a time: of the last ones before a kill there may be none.
 UNWRITTEN = """
 WITH steps AS (
-    SELECT account_id, pool, taken_at_ms, grade,
-        lag(grade) OVER (PARTITION BY account_id, pool ORDER BY taken_at_ms) AS before FROM readings
+    SELECT h.account_id, h.pool, r.at_ms, r.grade,
+        lag(r.grade) OVER series AS before, lag(r.at_ms) OVER series AS after_ms
+    FROM history_readings r JOIN history_series h ON h.id = r.series_id
+    WINDOW series AS (PARTITION BY r.series_id ORDER BY r.at_ms)
 )
-SELECT s.account_id, s.pool, s.taken_at_ms, s.before, s.grade FROM steps s
+SELECT s.account_id, s.pool, s.at_ms, s.before, s.grade FROM steps s
 WHERE s.grade >= 2 AND s.grade > coalesce(s.before, 0) AND NOT EXISTS (
     SELECT 1 FROM notices n WHERE n.account_id = s.account_id AND n.subject = s.pool AND n.number > 0
-    AND json_extract(n.facts, '$.grade') = s.grade
-    AND abs((julianday(json_extract(n.facts, '$.read_at')) - 2440587.5) * 86400000 - s.taken_at_ms) < 2
+    AND json_extract(n.facts, '$.grade') >= s.grade
+    AND (julianday(json_extract(n.facts, '$.read_at')) - 2440587.5) * 86400000
+        BETWEEN coalesce(s.after_ms, 0) + 2 AND s.at_ms + 2
 )
 """
 
