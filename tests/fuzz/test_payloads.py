@@ -60,4 +60,4 @@ def put(payloads: Any, path: tuple[Any, ...], value: Any) -> None:
     if isinstance(payloads, dict) or (
         isinstance(payloads, list) and isinstance(path[-1], int) and path[-1] < len(payloads)
     ):
-        payloads[path[-1]] = value
+        payloads[path[-1]] = copy.deepcopy(value)  # one object in two places could come to hold itself
