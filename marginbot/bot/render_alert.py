@@ -24,7 +24,6 @@ MOST_NOTES = 3
 MOST_OTHERS = 20  # all that a person can have
 BUDGET = LIMIT - 300  # leaves room for "Acknowledged by …"
 
-BACK_AT_NOTICE = "back at notice"
 BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
 
 CAUSES = {
@@ -202,8 +201,9 @@ def _remedy(pool: PoolReport, positions: int) -> list[str]:
         return []
     told = f"<b>{ways[0][0].upper()}{ways[0][1:]}</b>"
     told += f"\nor <b>{ways[1]}</b>" if len(ways) > 1 else ""
-    back = "" if pool.target is None else f"\nto be {'calm again' if pool.target is Grade.OK else BACK_AT_NOTICE}."
-    return ["", told + back]
+    if pool.target is not None:
+        told += "\nto be " + ("calm again." if pool.target is Grade.OK else f"back at {fig.word(pool.target)}.")
+    return ["", told]
 
 
 def _positions(positions: Sequence[str]) -> list[str]:

@@ -27,7 +27,8 @@ last grade and is also blind. `TABLE` is the whole policy; the tests iterate ove
     muted at g        worse than g, or the mute has ended                 as above       as above         as above
 
 RECOVERED and LIQUIDATED are never muted: they close the episode. A rise is told at its worst grade (rungs are skipped).
-Absence of data never closes an episode.
+Absence of data never closes an episode. The interval of reminders is that of the grade as it would be without
+hysteresis: what only the release band still holds is not repeated at the pace of the danger that has passed.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ class AlertState:
     blind_spoke_at: datetime | None = None
     mute: Mute | None = None
     episode_worst: Grade | None = None  # the worst grade since the episode began; None outside of one
+    afresh: Grade | None = None  # as last seen without hysteresis: the pace of reminders
 
     @property
     def worst(self) -> Grade:
@@ -140,6 +142,7 @@ class Seen:
     cushion: float | None = None
     is_gone: bool = False  # calm only because nothing is left: closed, or liquidated
     is_lost: bool = False  # and what backed it went with it
+    afresh: Grade | None = None  # what it would be were it not for hysteresis; None: the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +294,7 @@ def _sight_back(state: AlertState, seen: Seen, policy: Policy, now: datetime) ->
 def _graded(state: AlertState, seen: Seen, policy: Policy, now: datetime) -> Decision:
     before, after = state.grade, seen.grade
     worst = None if after is Grade.OK else max(state.worst, after)
-    current = replace(state, grade=after, seen_at=now, cushion=seen.cushion, episode_worst=worst)
+    current = replace(state, grade=after, seen_at=now, cushion=seen.cushion, episode_worst=worst, afresh=seen.afresh)
     if seen.is_lost and after is Grade.OK:
         return _liquidated(current, now, opens=before in (None, Grade.OK))
     if before is None:
@@ -311,7 +314,8 @@ def _graded(state: AlertState, seen: Seen, policy: Policy, now: datetime) -> Dec
 
 def _same(state: AlertState, policy: Policy, now: datetime) -> Decision:
     assert state.grade is not None
-    interval = policy.reminders.after(state.grade)
+    # Held by the release band alone, it is repeated no more often than what it would be without it.
+    interval = policy.reminders.after(state.grade if state.afresh is None else state.afresh)
     if interval is None or state.spoke_at is None or now - state.spoke_at < interval:
         return Decision(state, Reason.UNCHANGED, speak=False, sound=False)
     if state.mute is not None and state.mute.covers(state.grade, now):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from marginbot.domain.grading import DecidedBy, Grade, Ladders, regrade
+from marginbot.domain.grading import DecidedBy, Grade, Ladders, grade, regrade
 from marginbot.domain.margin import Pool, PoolState, Snapshot
 from marginbot.domain.rescue import way_back
 from marginbot.domain.room import RoomReport, room_of
@@ -41,7 +41,18 @@ class PoolReport:
     top_up: Decimal | None = None
     close_share: Decimal | None = None
     target: Grade | None = None
+    afresh: Grade | None = None  # what the grade would be without the release band; None: cannot be judged
     room_known: bool = True  # False: `room` is None because it could not be computed, not because nothing can breach
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the grade stands only because the release band has not let go."""
+        return self.afresh is not None and self.grade is not None and self.afresh < self.grade
+
+    @property
+    def danger(self) -> Grade | None:
+        """The grade without hysteresis: what advice has to mend."""
+        return self.grade if self.afresh is None else self.afresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +139,9 @@ def with_way_back(
 ) -> PoolReport:
     """The same pool with what would bring it back; only worth computing when someone is to be told."""
     pool = next((pool for pool in snapshot.pools if pool.name == report.name), None)
-    if pool is None or report.grade is None:
+    if pool is None or report.danger is None:
         return report
-    back = way_back(judged(pool), volatilities, ladders=ladders, graded=report.grade, now=now)
+    back = way_back(judged(pool), volatilities, ladders=ladders, graded=report.danger, now=now)
     if back is None:
         return report
     return replace(report, top_up=back.top_up, close_share=back.close_share, target=back.target)
@@ -163,6 +174,7 @@ def _pool_report(pool: Pool, rooms: RoomReport, *, ladders: Ladders, previous: G
     decisive = rooms.decisive
     cushion = decisive.cushion if decisive else None
     graded = regrade(pool.state, pool.margin_ratio, cushion, ladders=ladders, previous=previous)
+    afresh = grade(pool.state, pool.margin_ratio, cushion, ladders)
     return PoolReport(
         name=pool.name,
         margin_mode=pool.margin_mode,
@@ -177,6 +189,7 @@ def _pool_report(pool: Pool, rooms: RoomReport, *, ladders: Ladders, previous: G
         scenario=decisive.name if decisive else None,
         cushion=cushion,
         grade=graded.grade if graded else None,
+        afresh=afresh.grade if afresh else None,
         decided_by=graded.decided_by if graded else DecidedBy.NOTHING,
         room_known=decisive is not None or rooms.known,
     )

@@ -23,6 +23,8 @@ _STEPS = 40
 _CLOSE_ENOUGH = 0.0005  # of the requirement: how far beyond the target a share may lead
 _WHOLE, _ZERO = Decimal(1), Decimal(0)
 
+CLEAR = 1.1  # of a cushion's rung: advice that lands on it would be overtaken by the next tick
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayBack:
@@ -52,7 +54,7 @@ class Shortfall:
 def way_back(
     pool: Pool, volatilities: Mapping[str, Volatility], *, ladders: Ladders, graded: Grade, now: datetime
 ) -> WayBack | None:
-    """Least top-up, and least share to close, after which the pool is calm (NOTICE) or nearly so (worse)."""
+    """Least top-up, and least share to close, after which the pool is clear of the grade that `target_of` leaves."""
     if graded <= Grade.OK or not can_be_rescued(pool):
         return None
     grade, target = target_of(graded, ladders)
@@ -70,10 +72,14 @@ def can_be_rescued(pool: Pool) -> bool:
 
 
 def target_of(graded: Grade, ladders: Ladders) -> tuple[Grade, Target]:
-    """The grade to come back to, and where its alarm would let go."""
-    grade = Grade.OK if graded is Grade.NOTICE else Grade.NOTICE
-    rung = RUNGS.index(Grade(grade + 1))
-    return grade, Target(ratio=ladders.ratio[rung] - RATIO_RELEASE, cushion=ladders.cushion_releases[rung])
+    """The grade to come back to, and a place clear of the rung above it.
+
+    From CRITICAL on that is WARNING: what can be done in time. Whoever adds or closes is graded afresh
+    (`domain.actions`), so the release band, which is there for the market's pauses, need not be paid for.
+    """
+    back = {Grade.NOTICE: Grade.OK, Grade.WARNING: Grade.NOTICE}.get(graded, Grade.WARNING)
+    rung = RUNGS.index(Grade(back + 1))
+    return back, Target(ratio=ladders.ratio[rung] - RATIO_RELEASE, cushion=ladders.cushion[rung] * CLEAR)
 
 
 def shortfall(pool: Pool, target: Target, volatilities: Mapping[str, Volatility], now: datetime) -> Shortfall:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from marginbot.domain.actions import acted_on
 from marginbot.domain.alerting import (
     DEFAULT_REMINDERS,
     AlertState,
@@ -260,8 +261,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
     """What a reading leads to: new states, notices, and when to read again. Pure."""
     if isinstance(reading, Unreadable):
         return _decide_unreadable(context, reading)
-    previous = {name: state.grade for name, state in context.states.items() if state.grade is not None}
-    report = assess(reading, volatilities, ladders=context.ladders, previous=previous, now=context.now)
+    report = _assessed(context, reading, volatilities)
     states: dict[str, AlertState] = {}
     notices: list[NewNotice] = []
     last = context.last() if _may_be_gone(report, context.states) else None
@@ -285,6 +285,18 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         next_due_at=context.now + _wait(context, report),
         reading=LastReading(reading, volatilities),
     )
+
+
+def _assessed(context: Context, reading: Snapshot, volatilities: Mapping[str, Volatility]) -> AccountReport:
+    """Judged after the grades before it, but for the pools whose owner has done something about them."""
+    previous = {name: state.grade for name, state in context.states.items() if state.grade is not None}
+    report = assess(reading, volatilities, ladders=context.ladders, previous=previous, now=context.now)
+    last = context.last() if any(pool.is_held for pool in report.pools) else None
+    acted = set() if last is None else acted_on(last, report)
+    if not acted:
+        return report
+    kept = {name: grade for name, grade in previous.items() if name not in acted}
+    return assess(reading, volatilities, ladders=context.ladders, previous=kept, now=context.now)
 
 
 def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
@@ -337,7 +349,8 @@ def _observations(
 def _seen(pool: PoolReport, *, is_lost: bool) -> Observation:
     if pool.grade is None:
         return Unseen(Cause.POOL_UNKNOWN)
-    return Seen(pool.grade, pool.cushion, is_gone=pool.state is PoolState.FLAT, is_lost=is_lost)
+    flat = pool.state is PoolState.FLAT
+    return Seen(pool.grade, pool.cushion, is_gone=flat, is_lost=is_lost, afresh=pool.afresh)
 
 
 def _facts(

@@ -257,7 +257,7 @@ def _sheet(one: Known, report: PoolReport, target: Target | None, fresh: Sequenc
     pool = judged(next(pool for pool in one.snapshot.pools if pool.name == report.name))
     sheet = None
     if can_be_rescued(pool):
-        aim = target or _own_target(report.grade, one.basis.ladders)
+        aim = target or _own_target(report.danger, one.basis.ladders)
         sources = list(_sources(one, pool, fresh))
         sheet = rescue_sheet(pool, aim, one.basis.volatilities, sources=sources, now=one.basis.now)
     return PoolSheet(
@@ -270,7 +270,7 @@ def _sheet(one: Known, report: PoolReport, target: Target | None, fresh: Sequenc
 
 
 def _own_target(graded: Grade | None, ladders: Ladders) -> Target:
-    return target_of(graded or Grade.NOTICE, ladders)[1]
+    return target_of(max(graded or Grade.NOTICE, Grade.NOTICE), ladders)[1]
 
 
 def _sources(one: Known, needy: Pool, fresh: Sequence[Known]) -> Iterator[Source]:

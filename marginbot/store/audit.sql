@@ -5,6 +5,7 @@
 WITH states AS (
     SELECT s.account_id, s.subject, a.exchange, a.user_id, a.refused,
         json_extract(s.state, '$.grade') AS grade,
+        coalesce(json_extract(s.state, '$.afresh'), json_extract(s.state, '$.grade')) AS pace,  -- of reminders
         json_extract(s.state, '$.announced') AS announced,
         json_extract(s.state, '$.episode') AS episode,
         json_extract(s.state, '$.number') AS number,
@@ -66,13 +67,14 @@ ORDER BY n.id
             coalesce(CASE WHEN w.mute_until <= julianday(:now) THEN w.mute_until END, 0)
         ) AS last_word
     FROM states s LEFT JOIN states w ON w.account_id = s.account_id AND w.subject = ''
-    WHERE s.subject <> '' AND s.grade >= :critical AND s.refused IS NULL
+    WHERE s.subject <> '' AND s.refused IS NULL
+    AND (s.pace >= :critical OR s.grade >= :critical AND coalesce(w.blind_since, s.blind_since) IS NOT NULL)
 )
 SELECT account_id, exchange, subject,
     'last word ' || CAST((julianday(:now) - last_word) * 1440 AS INTEGER) || ' min ago' AS detail
 FROM words WHERE last_word > 0 AND NOT coalesce(is_quiet, 0) AND (julianday(:now) - last_word) * 86400 > CASE
-    WHEN is_blind THEN :blind_limit WHEN grade = 3 THEN coalesce(max(2 * every3, every3 + :patience), :limit3)
-    WHEN grade = 4 THEN coalesce(max(2 * every4, every4 + :patience), :limit4)
+    WHEN is_blind THEN :blind_limit WHEN pace = 3 THEN coalesce(max(2 * every3, every3 + :patience), :limit3)
+    WHEN pace = 4 THEN coalesce(max(2 * every4, every4 + :patience), :limit4)
     ELSE coalesce(max(2 * every4, every4 + :patience), :limit5) END
 UNION ALL
 SELECT s.account_id, s.exchange, '', 'blind, last word ' ||

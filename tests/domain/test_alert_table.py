@@ -89,7 +89,8 @@ def documented() -> list[Line]:
 
 
 def reminder_due(turn: Turn) -> bool:
-    every = POLICY.reminders.after(turn.last)
+    pace = turn.last if turn.seen is None or turn.seen.afresh is None else turn.seen.afresh
+    every = POLICY.reminders.after(pace)
     spoke = turn.state.spoke_at
     return every is not None and spoke is not None and turn.now - spoke >= every
 
@@ -264,10 +265,10 @@ def test_all_orders_of_everything_are_decided_as_the_table_says(pace: str) -> No
 
 def test_every_row_decides_something_on_the_way() -> None:
     rows: Counter[tuple[str, str]] = Counter()
-    lost, deficit = Seen(OK, is_gone=True, is_lost=True), Seen(DEFICIT, 0.0)
+    lost, deficit, still = Seen(OK, is_gone=True, is_lost=True), Seen(DEFICIT, 0.0), Seen(CRITICAL, 4.0, afresh=WARNING)
     key = Unseen(Cause.KEY_REFUSED)
     first: tuple[Happening, ...] = (Seen(OK), BACK, WORSE, BLIND, key)
-    then: tuple[Happening, ...] = (*HAPPENINGS, deficit, lost, key, Seen(OK), Seen(OK, is_gone=True), WORSE)
+    then: tuple[Happening, ...] = (*HAPPENINGS, deficit, lost, still, key, Seen(OK), Seen(OK, is_gone=True), WORSE)
     for begin, one, two, wait in product(first, then, then, (MINUTE, timedelta(minutes=11), timedelta(hours=2))):
         life = Life()
         for what in (begin, one, two, begin, two, two, one, one):

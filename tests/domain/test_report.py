@@ -122,9 +122,9 @@ def test_the_way_back_is_computed_from_what_was_graded() -> None:
     judged = snapshot(pool(HELD, reported_ratio="0.85"))
     report = assess(judged, HOURLY, ladders=DEFAULT_LADDERS, previous={}, now=T0)
     told = with_way_back(report.pools[0], judged, HOURLY, ladders=DEFAULT_LADDERS, now=T0)
-    assert told.target is NOTICE
+    assert told.target is WARNING
     assert told.top_up is not None
-    assert told.top_up >= D(8500) / D("0.62") - D(10_000)
+    assert told.top_up >= D(8500) / D("0.77") - D(10_000)
     calm = judge(pool(HELD)).pools[0]
     assert with_way_back(calm, snapshot(pool(HELD)), HOURLY, ladders=DEFAULT_LADDERS, now=T0) == calm
 

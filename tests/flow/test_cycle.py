@@ -56,6 +56,31 @@ async def test_hovering_around_a_rung_is_told_once(world: World) -> None:
     assert world.store.told(account) == ["cross:USDT worsened WARNING"]
 
 
+async def test_what_only_the_release_band_holds_is_not_repeated(world: World) -> None:
+    account = world.register(ALICE, "main", CRITICAL)
+    await world.after(0)
+    world.reader.accounts["11-main"] = long_at(93.2)  # afresh it would be a WARNING
+    for _ in range(12):
+        await world.after(60)
+    assert world.store.told(account) == ["cross:USDT first_sight CRITICAL"]
+    world.reader.accounts["11-main"] = CRITICAL
+    await world.after(60)
+    assert world.store.told(account)[1:] == ["cross:USDT reminder_due CRITICAL"]
+
+
+@pytest.mark.parametrize(("added", "told"), [(200, []), (1000, ["cross:USDT eased WARNING"])])
+async def test_who_has_added_collateral_is_graded_afresh(world: World, added: int, told: list[str]) -> None:
+    account = world.register(ALICE, "main", CRITICAL)
+    await world.after(0)
+    world.reader.accounts["11-main"] = long_at(93.2)
+    await world.after(30)
+    [had] = long_at(93.2).pools
+    assert had.equity is not None
+    world.reader.accounts["11-main"] = snapshot(replace(had, equity=had.equity + added))
+    await world.after(30)
+    assert world.store.told(account) == ["cross:USDT first_sight CRITICAL", *told]
+
+
 async def test_an_isolated_pool_that_disappears_was_closed(world: World) -> None:
     held = pool(replace(position(side=Side.SHORT)), equity="700", name="isolated:BTC/USDT:USDT")
     account = world.register(ALICE, "main", snapshot(pool(name="cross:USDT"), held))

@@ -11,7 +11,7 @@ from marginbot.domain.errors import NoSuchAccount, RequestError
 from marginbot.domain.grading import DEFAULT_LADDERS, RATIO_RELEASE, Grade
 from marginbot.domain.margin import Pool, Side
 from marginbot.domain.report import assess
-from marginbot.domain.rescue import Target
+from marginbot.domain.rescue import CLEAR, Target
 from marginbot.domain.shocks import parse_shock
 from marginbot.flow.cycle import Cycle
 from marginbot.flow.ports import Account, Credential, CycleRecord, LastReading, Person
@@ -110,7 +110,7 @@ def test_without_a_target_a_pool_in_danger_goes_where_its_alarm_lets_go(store: L
     [found] = whatif.sheets(ALICE.user_id, None, None, stale_before=OLDEST).sheets
     assert found.pool.grade is Grade.WARNING
     assert found.sheet is not None
-    assert found.sheet.target == Target(ratio=0.65 - RATIO_RELEASE, cushion=DEFAULT_LADDERS.cushion_releases[1])
+    assert found.sheet.target == Target(ratio=0.65 - RATIO_RELEASE, cushion=DEFAULT_LADDERS.cushion[1] * CLEAR)
     assert found.sheet.missing > 0
     assert found.minutes_left is not None
 
