@@ -237,7 +237,7 @@ async def play(scenario: Scenario, stage: Stage, *, speed: float) -> Story:
     def wall() -> int:
         return int(utc_now().timestamp() * 1000)
 
-    # Hours pass in seconds here, so a budget of requests per real minute would mean nothing.
+    # Hours pass in seconds here, so a budget of requests per real minute would mean nothing, on either side.
     exchange = SimulatedExchange(
         market, wall, candles=scenario.path.candles, candle_clock=clock.millis, weight_limit=1_000_000
     )
@@ -247,7 +247,7 @@ async def play(scenario: Scenario, stage: Stage, *, speed: float) -> Story:
         store = open_store(Path(folder) / "demo.db", parse_master_key(new_master_key()))
         try:
             async with exchange:
-                reader = CcxtReader({"binanceusdm": exchange.url})
+                reader = CcxtReader({"binanceusdm": exchange.url}, limits={})
                 try:
                     show = _Show(scenario, stage, story, clock, exchange, account)
                     await show.run(store, reader, key=key, secret=secret, speed=speed)

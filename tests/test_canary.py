@@ -183,6 +183,7 @@ def test_it_speaks_to_nobody_but_exchanges_telegram_the_heartbeat_and_channels(w
     watching.mkdir()
     log = watching / "connections.txt"
     (watching / "sitecustomize.py").write_text(WATCHED.replace("LOG", repr(str(log))), encoding="utf-8")
+    (watching / "uvloop.py").write_text("raise ImportError", encoding="utf-8")  # it connects behind Python's back
     with beats() as (address, _):
         path = os.pathsep.join(filter(None, [str(watching), os.environ.get("PYTHONPATH")]))
         environment = world.environment | {"MARGINBOT_HEARTBEAT_URL": address, "PYTHONPATH": path}

@@ -16,6 +16,7 @@ from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.turmoil import PEGGED, Quote
 from marginbot.domain.volatility import Bar, Volatility
+from marginbot.exchanges.budget import LIMITS, Limit
 from marginbot.exchanges.candles import CandleCache, past_bars
 from marginbot.exchanges.client import VenueClient
 from marginbot.exchanges.faults import PARSE_ERRORS
@@ -63,10 +64,12 @@ class CcxtReader:
         deadline: float = DEADLINE,
         venues: Mapping[str, Venue] = VENUES,
         proxies: Mapping[str, Sequence[str]] | None = None,
+        limits: Mapping[str, tuple[Limit, ...]] = LIMITS,
     ) -> None:
         self._urls = urls
         self._proxies = proxies or {}
         self._budgets = Budgets()
+        self._limits = limits
         self._timeout = timeout
         self._deadline = deadline
         self._venues = venues
@@ -217,7 +220,7 @@ class CcxtReader:
     def _opened(self, exchange: str) -> _Open:
         if exchange not in self._open:
             base_url = self._urls.get(exchange)
-            traffic = Traffic(exchange, self._budgets, proxies=self._proxies.get(exchange, ()))
+            traffic = Traffic(exchange, self._budgets, proxies=self._proxies.get(exchange, ()), limits=self._limits)
             client = VenueClient(
                 self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls, traffic=traffic
             )
