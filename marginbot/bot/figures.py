@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 
-from marginbot.domain.breach import LEAST, Odds
+from marginbot.domain.breach import LEAST, Odds, outlook
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import Pool, PoolState
 from marginbot.domain.report import PoolReport
@@ -121,12 +121,19 @@ def room(pool: PoolReport) -> str:
     return NO_BREACH if pool.room_known else NOT_KNOWN
 
 
-def chance(found: Odds) -> str:
-    """`liquidation within 8 h: about 3% (1 to 6%), an estimate, never a promise`."""
+def chances(cushion: float | None) -> list[str]:
+    """How often such a cushion was used up within 1, 8 and 24 hours; nothing where none is left or none can breach."""
+    if not cushion:
+        return []
+    return ["liquidation, an estimate, never a promise:", *(_chance(found) for found in outlook(cushion))]
+
+
+def _chance(found: Odds) -> str:
+    """`· within 8 h about 3% (1 to 6%)`."""
     if found.chance < LEAST:
-        return f"liquidation within {found.hours} h: under 0.1%, an estimate, never a promise"
+        return f"· within {found.hours} h under 0.1%"
     span = f"{_rough(found.low)} to {_rough(found.high)}%"
-    return f"liquidation within {found.hours} h: about {_rough(found.chance)}% ({span}), an estimate, never a promise"
+    return f"· within {found.hours} h about {_rough(found.chance)}% ({span})"
 
 
 def _rough(share: float) -> str:

@@ -10,7 +10,6 @@ from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.render_alert import CAUSES
 from marginbot.domain.alerting import MuteKind
-from marginbot.domain.breach import odds
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.report import AccountReport, PoolReport, PositionReport
@@ -79,6 +78,15 @@ def _last_read(report: AccountReport, standing: Standing, view: View) -> str:
     """When the account was last really read; by the clock too, once that is no longer just now."""
     at = "" if _in_sight(standing, view) else f", at {fig.clock(report.taken_at, view.now)}"
     return f"{'' if _in_sight(standing, view) else 'last '}read {_age(standing, view)}{at}"
+
+
+def single(standing: Standing, view: View) -> str:
+    """The one account asked for: its block, and the chance of liquidation while that is known of the present."""
+    parts = [status([standing], view)]
+    worst = standing.report.worst if standing.report else None
+    if worst is not None and _in_sight(standing, view):
+        parts += ["\n".join(lines)] if (lines := fig.chances(worst.cushion)) else []
+    return "\n\n".join(parts)
 
 
 def details(standing: Standing, view: View) -> str:
@@ -213,7 +221,7 @@ def _pool_table(pool: PoolReport, report: AccountReport) -> str:
             lines.append(f"ratio by the exchange {fig.percent(pool.reported_ratio)}")
         lines.append(f"room {fig.room(pool)}")
         lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)}"]
-        lines += [fig.chance(odds(pool.cushion, 8))] if pool.cushion else []
+        lines += fig.chances(pool.cushion)
     lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
     if pool.state is not PoolState.FLAT:
         lines.append(f"maintenance margin {fig.money(pool.maintenance_margin, pool.currency)}")

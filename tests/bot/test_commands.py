@@ -137,6 +137,8 @@ async def test_status_in_private_and_in_a_group(desk: Desk) -> None:
     alerted(desk, account)
     private = await status(desk.call(ALICE), desk.services)
     assert "1,402 USDT" in private.html
+    assert "never a promise" not in private.html
+    assert "within 24 h" in (await status(desk.call(ALICE, "main"), desk.services)).html
     unseen = await status(desk.call(ALICE, chat_id=GROUP), desk.services)
     assert "No account is shared" in unseen.html
     await share(desk.call(ALICE, "main", chat_id=GROUP), desk.services)

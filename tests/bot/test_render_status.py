@@ -97,6 +97,27 @@ def test_a_reading_counts_until_its_limit_and_not_longer() -> None:
     assert "All fine" not in render_status.status([beyond], VIEW)
 
 
+def test_the_one_account_asked_for_shows_the_chance_of_its_liquidation() -> None:
+    html = render_status.single(standing(report()), VIEW)
+    plain_text(html)
+    check("status_single", html)
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        pytest.param(standing(OLD), id="the reading is old"),
+        pytest.param(standing(report(GONE_EQUITY)), id="nothing is left"),
+        pytest.param(standing(report(pool(cushion=0.0))), id="no cushion"),
+        pytest.param(standing(report(pool(cushion=None, room=None))), id="no move can breach"),
+        pytest.param(standing(report(UNKNOWN, positions=())), id="not known"),
+        pytest.param(standing(None), id="never read"),
+    ],
+)
+def test_no_chance_is_told_where_none_can_be(unfit: Standing) -> None:
+    assert render_status.single(unfit, VIEW) == render_status.status([unfit], VIEW)
+
+
 def test_details() -> None:
     full = report(
         pool(),

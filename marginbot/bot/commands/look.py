@@ -18,6 +18,8 @@ async def status(call: Call, services: Services) -> Reply:
     own = services.status.own(call.person.user_id, label)
     if not own:
         return Reply(html="You have no account here yet. Add one: /add")
+    if label is not None:
+        return Reply(html=render_status.single(own[0], _view(services)))
     return Reply(html=render_status.status(own, _view(services)))
 
 
