@@ -95,6 +95,7 @@ def services(store: SqliteStore) -> Services:
         registration=unused,
         status=Status(store),
         preferences=unused,
+        reports=unused,
         access=unused,
         store=store,
         clock=lambda: NOW,
