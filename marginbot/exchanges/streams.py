@@ -62,7 +62,7 @@ class VenueStreams:
                 async for push in _pushes(socket, dialect, api):
                     yield push
             return
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, aiohttp.WSMessageTypeError, TimeoutError, OSError) as error:
             problem = type(error).__name__  # its text may hold the address
         raise VenueDown(f"{exchange}: the stream broke off: {problem}")
 

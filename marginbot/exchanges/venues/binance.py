@@ -22,6 +22,7 @@ from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
 from marginbot.exchanges.venue import Api, Evidence, Facts, Payloads, Reference, Venue, dig, number, rows
 from marginbot.exchanges.venues import binance_margin, binance_portfolio
+from marginbot.exchanges.venues.binance_push import PUSHES
 from marginbot.exchanges.venues.binanceusdm import FAULTS
 from marginbot.flow.ports import VenueInfo
 
@@ -191,5 +192,6 @@ VENUE = Venue(
     fetch_rates=fetch_rates,
     parse_rates=parse_rates,
     permissions=permissions.BINANCE,
+    pushes=PUSHES,
     faults=FAULTS,
 )

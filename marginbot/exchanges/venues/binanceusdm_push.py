@@ -1,7 +1,8 @@
 """Binance USDⓈ-M: warnings of the user data stream.
 
 `MARGIN_CALL` names the positions and whether they are `CROSSED`; Binance sends it "when the user's position risk
-ratio is too high" and calls it guidance only. An order whose client id begins with `autoclose-` is a liquidation.
+ratio is too high" and calls it guidance only. An order whose client id begins with `autoclose-` is a liquidation,
+one whose is `adl_autoclose` an auto-deleveraging: it may take away the hedge of another position.
 The stream ends after an hour unless its key is renewed. Source: developers.binance.com, "User Data Streams", "Event:
 Margin Call", "Event: Order Update" of the USDⓈ-M futures API.
 """
@@ -53,6 +54,8 @@ def parse(told: Mapping[str, Any]) -> RiskPush | None:
         return RiskPush("margin call", kinds.pop() if len(kinds) == 1 else None)
     order = told.get("o") if told.get("e") == "ORDER_TRADE_UPDATE" else None
     client_id = str(order.get("c", "")) if isinstance(order, dict) else ""
+    if client_id.startswith("adl_autoclose"):
+        return RiskPush("auto-deleveraging order")
     return RiskPush("liquidation order") if client_id.startswith("autoclose-") else None
 
 

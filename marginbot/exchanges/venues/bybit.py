@@ -28,6 +28,7 @@ from marginbot.exchanges.venue import (
     rows,
 )
 from marginbot.exchanges.venues.bybit_parse import parse
+from marginbot.exchanges.venues.bybit_push import PUSHES
 from marginbot.flow.ports import VenueInfo
 
 _PAGE = 200
@@ -209,5 +210,6 @@ VENUE = Venue(
     fetch_rates=fetch_rates,
     parse_rates=parse_rates,
     permissions=permissions.BYBIT,
+    pushes=PUSHES,
     faults=_FAULTS,
 )

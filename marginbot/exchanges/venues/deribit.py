@@ -33,6 +33,7 @@ from marginbot.exchanges.venue import (
     total,
 )
 from marginbot.exchanges.venues.deribit_positions import USD, Listing, Row, position_of
+from marginbot.exchanges.venues.deribit_push import PUSHES
 from marginbot.flow.ports import VenueInfo
 
 Held = tuple[Listing, Position]
@@ -315,5 +316,12 @@ FACTS = Facts(
     estimates="room of options",
 )
 VENUE = Venue(
-    info=INFO, facts=FACTS, fetch=fetch, parse=parse, candle_symbols=candle_symbols, permissions=DERIBIT, faults=FAULTS
+    info=INFO,
+    facts=FACTS,
+    fetch=fetch,
+    parse=parse,
+    candle_symbols=candle_symbols,
+    permissions=DERIBIT,
+    pushes=PUSHES,
+    faults=FAULTS,
 )

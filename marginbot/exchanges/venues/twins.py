@@ -23,4 +23,5 @@ def twin(original: Venue, name: str) -> Venue:
             original.facts, evidence=(Evidence.UNVERIFIED,), estimates=f"taken to be like {original.info.title}"
         ),
         parse=parse,
+        pushes=None,  # the original's stream knows nobody of this branch
     )
