@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from marginbot.bot import figures as fig
-from marginbot.bot import render_key, render_terms
+from marginbot.bot import render_forced, render_key, render_terms
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import quiet
 from marginbot.bot.render import LIMIT, length, to_plain
@@ -57,6 +57,8 @@ def alert(notice: Notice, now: datetime) -> str:
         lines = [_headline("🔑", "KEY", facts), *render_key.news(facts.key_news, facts.key_expires_at)]
     elif facts.terms is not None:
         lines = [_headline("📏", "TERMS", facts), *render_terms.news(facts.terms)]
+    elif facts.forced is not None:
+        lines = [_headline("💥", facts.forced.kind.upper(), facts), *render_forced.news(facts.forced)]
     elif facts.reason in BLINDNESS or facts.grade is None:
         lines = _blind(notice)
     elif facts.venue_says:
@@ -80,6 +82,8 @@ def short(notice: Notice) -> str:
         return "\n".join([first, *render_key.changed(facts.key_news, facts.key_expires_at)])
     if facts.terms is not None:
         return "\n".join([first, *map(to_plain, render_terms.bullets(facts.terms))])
+    if facts.forced is not None:
+        return "\n".join([first, *map(to_plain, render_forced.bullets(facts.forced))])
     if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\nSend /status for more."
     figures = f"{fig.room(facts.pool)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
@@ -89,7 +93,7 @@ def short(notice: Notice) -> str:
 def buttons(notice: Notice) -> Rows:
     """What can be done about an alert with a tap."""
     facts, number = notice.facts, notice.id
-    if facts.key_news or facts.terms is not None:
+    if facts.key_news or facts.terms is not None or facts.forced is not None:
         return ()
     details = Button("Details", f"det:{number}")
     if facts.reason is Reason.KEY_REFUSED:

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from marginbot.domain.alerting import MuteKind, Reason
 from marginbot.domain.errors import Cause
+from marginbot.domain.forced import ForcedClose
 from marginbot.domain.grading import Grade
 from marginbot.domain.losses import Loss
 from marginbot.domain.margin import PoolState
@@ -84,6 +85,7 @@ class Facts:
     key_news: tuple[KeyNews, ...] = ()  # the notice is about the key, and margin is as it was
     key_expires_at: datetime | None = None
     terms: TermsNews | None = None  # the notice is about what the venue requires, and margin is as it was
+    forced: ForcedClose | None = None  # the notice is about what the venue traded; the grade is told by itself
     others: tuple[Companion, ...] = ()  # accounts of the same owner and venue that share this blindness
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
     venue_says: str = ""  # set: the venue's own warning, and the account could not be read

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from marginbot.domain.alerting import AlertState
+from marginbot.domain.forced import ForcedClose
 from marginbot.domain.grading import Grade
 
 
@@ -15,6 +16,7 @@ class RiskPush:
 
     what: str  # "margin call"
     isolated: bool | None = None  # None: it does not say
+    closed: tuple[ForcedClose, ...] = ()  # what has been traded already
 
 
 def concerned(push: RiskPush, states: Mapping[str, AlertState]) -> list[str]:

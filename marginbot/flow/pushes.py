@@ -2,20 +2,22 @@
 
 Margin calls of venues come late or not at all, so their silence means nothing and is told to nobody. One that comes
 makes the account be read at once; if it cannot be read, the warning raises the grade by itself.
+What the venue has closed by then is told as it says, once an order.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from marginbot.domain.alerting import AlertState, Seen, step
+from marginbot.domain.alerting import AlertState, Reason, Seen, step
 from marginbot.domain.errors import Cause, NoSuchAccount, ReadingError, VaultError
+from marginbot.domain.forced import ForcedClose
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.pushed import RiskPush, concerned
@@ -53,6 +55,7 @@ class Pushes:
         self._clock = clock
         self._listeners: dict[int, asyncio.Task[None]] = {}
         self._heard_at: dict[int, datetime] = {}
+        self._told: set[tuple[int, str]] = set()  # spares the store; after a restart the outbox knows
 
     def dispatch(self) -> None:
         """Listen for every account that is polled, and for no other."""
@@ -92,6 +95,7 @@ class Pushes:
 
     async def heard(self, account: Account, push: RiskPush) -> None:
         """Read the account now; where that fails, believe the warning."""
+        self._tell(account, push.closed)
         now, before = self._clock(), self._heard_at.get(account.id)
         if before is not None and now - before < SETTLES:
             return
@@ -104,6 +108,15 @@ class Pushes:
         if raised is not None:
             self._store.record(raised)
             self._cycle.on_notices()
+
+    def _tell(self, account: Account, closed: tuple[ForcedClose, ...]) -> None:
+        """Each of the venue's own orders once: its further fills, and what is sent again, are no news."""
+        news = {close.order: close for close in reversed(closed) if (account.id, close.order) not in self._told}
+        if not news:
+            return
+        self._store.record(told_by([*reversed(news.values())], account, self._clock()))
+        self._told |= {(account.id, order) for order in news}
+        self._cycle.on_notices()
 
     def _context(self, account: Account) -> Context:
         return Context(
@@ -118,6 +131,32 @@ class Pushes:
     @staticmethod
     def _cause(record: CycleRecord) -> Cause | None:
         return next((state.blind_cause for state in record.states.values()), None)
+
+
+def told_by(closed: Sequence[ForcedClose], account: Account, now: datetime) -> CycleRecord:
+    """What was traded, each order a story of its own, so that none takes another's place. Pure."""
+    notices = [
+        NewNotice(
+            account_id=account.id,
+            subject=f"{close.kind} {close.order}",
+            episode=1,
+            number=1,
+            user_id=account.user_id,
+            chat_id=account.chat_id,
+            sound=True,
+            facts=Facts(
+                label=account.label,
+                exchange=account.exchange,
+                mode="",
+                reason=Reason.UNCHANGED,
+                at=now,
+                grade=None,
+                forced=close,
+            ),
+        )
+        for close in closed
+    ]
+    return CycleRecord(account_id=account.id, at=now, report=None, states={}, notices=notices, next_due_at=now)
 
 
 def raised_by(push: RiskPush, context: Context, *, cause: Cause | None) -> CycleRecord | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
 from marginbot.domain.alerting import AlertState, Reason
 from marginbot.domain.errors import Cause, VenueDown
+from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.grading import Grade
 from marginbot.domain.pushed import RiskPush, concerned
 from marginbot.flow.ports import Account, Credential
@@ -153,3 +156,33 @@ async def test_a_warning_about_an_account_without_positions_is_told_all_the_same
     world.clock.advance(3)
     await pushes.heard(account, RiskPush("liquidation warning", isolated=True))
     assert world.store.told(account) == ["cross:USDT worsened CRITICAL"]
+
+
+CLOSE = ForcedClose(
+    kind=ForcedKind.LIQUIDATION, order="7", symbol="BTCUSDT", side="sell", quantity=Decimal(1), profit=Decimal(-5)
+)
+
+
+async def test_each_order_of_the_venue_s_own_is_told_once_even_after_a_restart(world: World, pushes: Pushes) -> None:
+    account = await watched(world)
+    world.clock.advance(3)
+    other = replace(CLOSE, order="8", kind=ForcedKind.DELEVERAGING)
+    push = RiskPush("liquidation order", closed=(CLOSE, replace(CLOSE, quantity=Decimal(2)), other))
+    for _ in range(3):
+        await pushes.heard(account, push)
+    again = Pushes(FakeSource(), world.store, world.cycle, clock=world.clock)
+    await again.heard(account, push)
+    first, second = world.store.pending_notices()
+    assert (first.subject, second.subject) == ("liquidation 7", "auto-deleveraging 8")
+    assert (first.facts.forced, second.facts.forced, first.sound) == (CLOSE, other, True)
+    assert world.store.states(account.id)["cross:USDT"].grade is Grade.OK, "margin is judged by readings alone"
+
+
+async def test_a_fill_within_a_burst_is_told_though_it_leads_to_no_reading_of_its_own(
+    world: World, pushes: Pushes
+) -> None:
+    account = await watched(world)
+    await pushes.heard(account, CALL)
+    await pushes.heard(account, RiskPush("liquidation order", closed=(CLOSE,)))
+    assert world.store.told(account) == ["liquidation 7 unchanged -"]
+    assert world.reader.reads["11-main"] == 2

@@ -13,9 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from marginbot.domain.forced import ForcedKind
 from marginbot.domain.pushed import RiskPush
+from marginbot.exchanges.fills import forced
 from marginbot.exchanges.venue import Api, PushDialect, record
 
+FORCED = {"autoclose-": ForcedKind.LIQUIDATION, "adl_autoclose": ForcedKind.DELEVERAGING}
 STREAM = "wss://fstream.binance.com/ws/"
 
 
@@ -53,10 +56,25 @@ def parse(told: Mapping[str, Any]) -> RiskPush | None:
         kinds = {str(row.get("mt", "")).upper() == "ISOLATED" for row in rows}
         return RiskPush("margin call", kinds.pop() if len(kinds) == 1 else None)
     order = told.get("o") if told.get("e") == "ORDER_TRADE_UPDATE" else None
-    client_id = str(order.get("c", "")) if isinstance(order, dict) else ""
-    if client_id.startswith("adl_autoclose"):
-        return RiskPush("auto-deleveraging order")
-    return RiskPush("liquidation order") if client_id.startswith("autoclose-") else None
+    return _order(order) if isinstance(order, dict) else None
+
+
+def _order(order: Mapping[str, Any]) -> RiskPush | None:
+    client_id = str(order.get("c", ""))
+    kind = next((kind for start, kind in FORCED.items() if client_id.startswith(start)), None)
+    if kind is None:
+        return None
+    traded = str(order.get("x")) == "TRADE"
+    found = forced(
+        kind,
+        order=order.get("i") if traded else None,
+        symbol=order.get("s"),
+        side=order.get("S"),
+        quantity=order.get("l"),
+        price=order.get("L"),
+        profit=order.get("rp"),
+    )
+    return RiskPush(f"{kind} order", closed=found)
 
 
 PUSHES = PushDialect(

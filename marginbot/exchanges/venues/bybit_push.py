@@ -15,8 +15,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.grading import DEFAULT_LADDERS
 from marginbot.domain.pushed import RiskPush
+from marginbot.exchanges.fills import forced
 from marginbot.exchanges.venue import Api, PushDialect, number
 
 STREAM = "wss://stream.bybit.com/v5/private"
@@ -25,7 +27,7 @@ VALID_MS = 10_000
 # Bybit names no level of its own: what is CRITICAL to whoever has not set thresholds is worth a reading.
 HIGH_RATE = Decimal(str(DEFAULT_LADDERS.ratio[2]))
 STATES = {"Liq": "position under liquidation", "Adl": "position under auto-deleveraging"}
-TRADES = {"BustTrade": "liquidation trade", "AdlTrade": "auto-deleveraging trade"}
+TRADES = {"BustTrade": ForcedKind.LIQUIDATION, "AdlTrade": ForcedKind.DELEVERAGING}
 
 
 async def address(api: Api) -> str:
@@ -62,7 +64,7 @@ def parse(told: Mapping[str, Any]) -> RiskPush | None:
     for row in listed:
         what = _danger(topic, row)
         if what is not None:
-            return RiskPush(what)
+            return RiskPush(what, closed=_closed(listed) if topic == "execution" else ())
     return None
 
 
@@ -70,9 +72,27 @@ def _danger(topic: str, row: Mapping[str, Any]) -> str | None:
     if topic == "position":
         return STATES.get(str(row.get("positionStatus")))
     if topic == "execution":
-        return TRADES.get(str(row.get("execType")))
+        kind = TRADES.get(str(row.get("execType")))
+        return None if kind is None else f"{kind} trade"
     rate = number(row, "accountMMRate") if topic == "wallet" else None
     return "high maintenance margin rate" if rate is not None and rate >= HIGH_RATE else None
+
+
+def _closed(listed: Sequence[Mapping[str, Any]]) -> tuple[ForcedClose, ...]:
+    found: list[ForcedClose] = []
+    for row in listed:
+        kind = TRADES.get(str(row.get("execType")))
+        if kind is not None:
+            found += forced(
+                kind,
+                order=row.get("orderId") or row.get("execId"),
+                symbol=row.get("symbol"),
+                side=row.get("side"),
+                quantity=row.get("execQty"),
+                price=row.get("execPrice"),
+                profit=row.get("execPnl"),
+            )
+    return tuple(found)
 
 
 PUSHES = PushDialect(

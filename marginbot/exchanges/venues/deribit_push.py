@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.pushed import RiskPush
+from marginbot.exchanges.fills import forced
 from marginbot.exchanges.venue import Api, PushDialect, dig
 
 STREAM = "wss://www.deribit.com/ws/api/v2"
@@ -64,13 +66,27 @@ def parse(told: Mapping[str, Any]) -> RiskPush | None:
     params = told.get("params")
     data = dig(params, "data") if dig(params, "channel") == CHANNEL else None
     trades = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
-    return RiskPush("liquidation trade") if any(_liquidated(trade) for trade in trades) else None
+    ours = [trade for trade in trades if _liquidated(trade)]
+    closed = tuple(close for trade in ours for close in _closed(trade))
+    return RiskPush("liquidation trade", closed=closed) if ours else None
 
 
 def _liquidated(trade: Mapping[str, Any]) -> bool:
     """Where our side is not said, it may be us."""
     sides, ours = str(trade.get("liquidation") or ""), str(trade.get("liquidity") or "")
     return bool(sides) and (ours not in ("M", "T") or ours in sides)
+
+
+def _closed(trade: Mapping[str, Any]) -> tuple[ForcedClose, ...]:
+    return forced(
+        ForcedKind.LIQUIDATION,
+        order=trade.get("order_id") or trade.get("trade_id"),
+        symbol=trade.get("instrument_name"),
+        side=trade.get("direction"),
+        quantity=trade.get("amount"),
+        price=trade.get("price"),
+        profit=trade.get("profit_loss"),
+    )
 
 
 PUSHES = PushDialect(
