@@ -6,7 +6,7 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 from decimal import Decimal
-from html import escape
+from html import escape, unescape
 
 from marginbot.domain.breach import LEAST, Odds, outlook
 from marginbot.domain.grading import DecidedBy, Grade
@@ -14,15 +14,16 @@ from marginbot.domain.margin import Pool, PoolState
 from marginbot.domain.report import PoolReport
 from marginbot.domain.room import MARKET, STABLE, WITH_VOLATILITY
 
+# Told apart by their shape alone: a check, a diamond, a triangle, a disc, a lamp, a square.
 SYMBOLS = {
-    Grade.OK: "🟢",
-    Grade.NOTICE: "🟡",
-    Grade.WARNING: "🟠",
+    Grade.OK: "✅",
+    Grade.NOTICE: "🔸",
+    Grade.WARNING: "⚠️",
     Grade.CRITICAL: "🔴",
     Grade.EMERGENCY: "🚨",
     Grade.DEFICIT: "🆘",
 }
-BLIND = "⚫"
+BLIND = "❔"
 NOT_KNOWN = "not known"
 NO_BREACH = "no price move can breach it"
 
@@ -76,6 +77,12 @@ def money(amount: Decimal | None, currency: str) -> str:
     if amount is None:
         return NOT_KNOWN
     return f"{_rounded(amount, currency)} {text(currency, 12)}"
+
+
+def row(name: str, value: str, width: int = 32) -> str:
+    """A line of a table: the name at the left, an escaped value at the right, in letters of one width."""
+    gap = max(1, width - len(name) - len(unescape(value)))
+    return f"<code>{name}{' ' * gap}{value}</code>"
 
 
 def _rounded(amount: Decimal, currency: str) -> str:

@@ -16,8 +16,8 @@ from marginbot.bot.figures import text
 LIMIT = 4096  # Telegram's; we count the markup in, in UTF-16 units, and so stay below it
 CAPTION_LIMIT = 1024
 
-_TAG = re.compile(r"</?(b|i|code|a)(?:\s[^>]*)?>")
-_RICH = {"b": "bold", "i": "italic", "code": "cyan", "a": "underline"}
+_TAG = re.compile(r"</?(blockquote|b|i|code|a)(?:\s[^>]*)?>")
+_RICH = {"b": "bold", "i": "italic", "code": "cyan", "a": "underline", "blockquote": "dim"}
 
 
 def length(html: str) -> int:

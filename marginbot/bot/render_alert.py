@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
+from html import unescape
 
 from marginbot.bot import figures as fig
 from marginbot.bot import render_forced, render_key, render_terms
@@ -24,6 +26,7 @@ MOST_NOTES = 3
 MOST_OTHERS = 20  # all that a person can have
 BUDGET = LIMIT - 300  # leaves room for "Acknowledged by …"
 
+_FOLD = "\n<blockquote expandable>{}</blockquote>"
 BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
 
 CAUSES = {
@@ -46,12 +49,22 @@ ADVICE = {
 LADDERS = {
     DecidedBy.RATIO: "Decided by the ratio ladder",
     DecidedBy.CUSHION: "Decided by the cushion ladder",
-    DecidedBy.BOTH: "Decided by both ladders, ratio and cushion",
+    DecidedBy.BOTH: "Decided by both ladders",
 }
 
 
 def alert(notice: Notice, now: datetime) -> str:
-    """The message of a notice: one grade word in capitals, never longer than Telegram takes."""
+    """The message of a notice: one grade word in capitals, never longer than Telegram takes; the rest folded away."""
+    return _with_fold(_fitted(_top(notice, now)), _rest(notice.facts))
+
+
+def unfolded(notice: Notice, now: datetime) -> Sequence[str]:
+    """The same, line by line, with nothing folded: each has its tags whole."""
+    rest = _rest(notice.facts)
+    return [line for part in _top(notice, now) for line in part.split("\n")] + (["", *rest] if rest else [])
+
+
+def _top(notice: Notice, now: datetime) -> list[str]:
     facts = notice.facts
     if facts.key_news:
         lines = [_headline("🔑", "KEY", facts), *render_key.news(facts.key_news, facts.key_expires_at)]
@@ -68,10 +81,12 @@ def alert(notice: Notice, now: datetime) -> str:
     elif facts.left_with_nothing:
         lines = _gone(facts)
     elif facts.reason is Reason.RECOVERED:
-        lines = [_headline("✅", "RECOVERED", facts), f"Was {fig.word(facts.previous)}, now calm.", *_body(facts)]
+        was = f"{_venue(facts)} · was {fig.word(facts.previous)}, now calm"
+        lines = [_headline("✅", "RECOVERED", facts, "nothing to do"), was, *_body(facts)]
     else:
-        lines = [_headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts), *_story(facts), *_body(facts)]
-    return _fitted([lines[0], *_handling(notice, now), *lines[1:]])
+        head = _headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts, _to_do(facts))
+        lines = [head, *_story(facts), *_body(facts)]
+    return [lines[0], *_handling(notice, now), *lines[1:]]
 
 
 def short(notice: Notice) -> str:
@@ -87,7 +102,7 @@ def short(notice: Notice) -> str:
     if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\nSend /status for more."
     figures = f"{fig.room(facts.pool)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
-    return f"{first}\n{to_plain(figures)}\nSend /status for more."
+    return f"{first}\n{to_plain(f'{_venue(facts)}: {figures}')}\nSend /status for more."
 
 
 def buttons(notice: Notice) -> Rows:
@@ -112,8 +127,25 @@ def rescue(notice: Notice) -> tuple[Button, ...]:
     return (Button("What would help", f"res:{notice.id}"),) if endangered else ()
 
 
-def _headline(symbol: str, state: str, facts: Facts) -> str:
-    return f"{symbol} <b>{state}</b> · {quiet(facts.label, 24)} · {quiet(facts.exchange, 24)}"
+def _headline(symbol: str, state: str, facts: Facts, to_do: str = "") -> str:
+    """What it is, which account, and what to do; where there is no saying, at which venue."""
+    return f"{symbol} <b>{state}</b> · {quiet(facts.label, 24)} · {quiet(to_do or facts.exchange, 40)}"
+
+
+def _venue(facts: Facts) -> str:
+    return quiet(facts.exchange, 24)
+
+
+def _to_do(facts: Facts) -> str:
+    """What would help, in the fewest words; the venue where nothing has to be done."""
+    pool, grade = facts.pool, facts.grade or Grade.OK
+    if grade is Grade.OK:
+        return "nothing to do" if pool is not None else ""
+    if pool is not None and pool.top_up:
+        return f"add {fig.plain_number(pool.top_up)} {pool.currency[:12]}"
+    if pool is not None and pool.close_share:
+        return "close it" if pool.close_share >= 1 else f"close {pool.close_share * 100:.0f}%"
+    return "check it yourself"
 
 
 def _handling(notice: Notice, now: datetime) -> list[str]:
@@ -133,14 +165,14 @@ def _story(facts: Facts) -> list[str]:
     if facts.reason is Reason.SIGHT_BACK:
         blind = "" if facts.blind_since is None else f" after {fig.ago(facts.at - facts.blind_since)} blind"
         rest = _others(facts, "I ask for these again too, and write if one stays unreadable or is worse:")
-        return [f"👁 I can read it again{blind}.", f"Before that: {was}.", *rest]
+        return [f"{_venue(facts)} · before that {was}", f"👁 Readable again{blind}.", *rest]
     if facts.reason is Reason.FIRST_SIGHT:
-        return ["Found like this at the first reading."]
+        return [f"{_venue(facts)} · so at the first reading"]
     if facts.reason is Reason.EASED:
-        return [f"↘ Eased: was {was}, now at {fig.word(facts.grade)}."]
+        return [f"{_venue(facts)} · ↘ eased, was {was}"]
     if facts.reason is Reason.WORSENED and facts.previous is not None:
-        return [f"↗ Worse: was {was}."]
-    return []
+        return [f"{_venue(facts)} · ↗ worse, was {was}"]
+    return [_venue(facts)]
 
 
 def _body(facts: Facts) -> list[str]:
@@ -149,12 +181,23 @@ def _body(facts: Facts) -> list[str]:
         return ["", "No position is left.", f"Read {fig.clock(facts.known_at)}"]
     return [
         *_distance(pool),
+        *_remedy(pool, len(facts.positions)),
         "",
         *_figures(pool),
-        *_remedy(pool, len(facts.positions)),
+    ]
+
+
+def _rest(facts: Facts) -> list[str]:
+    """What can wait for a tap: how it was judged, when, which positions; nothing where all is told above."""
+    pool = facts.pool
+    if pool is None or _is_other_news(facts) or facts.grade is None or facts.left_with_nothing or facts.loss:
+        return []
+    decided = LADDERS.get(pool.decided_by) if pool.state is not PoolState.FLAT else None
+    return [
+        *([decided] if decided else []),
+        f"Pool: {quiet(fig.pool_title(pool.name), 80)}",
+        f"Read {fig.clock(facts.known_at)}",
         *_positions(facts.positions),
-        "",
-        f"{quiet(fig.pool_title(pool.name), 80)} · read {fig.clock(facts.known_at)}",
         *_notes(facts.warnings),
     ]
 
@@ -180,17 +223,23 @@ def _distance(pool: PoolReport) -> list[str]:
 
 
 def _figures(pool: PoolReport) -> list[str]:
-    equity = f"Equity {quiet(fig.money(pool.equity, pool.currency))}"
+    equity = fig.row("Equity", _amount(pool.equity, pool))
     if pool.state is PoolState.FLAT:
         return [equity]
-    decided = LADDERS.get(pool.decided_by)
     return [
-        f"Margin ratio <b>{'beyond 100%' if pool.state is PoolState.DEFICIT else fig.ratio_of(pool)}</b>",
-        *([decided] if decided else []),
+        fig.row("Margin ratio", "beyond 100%" if pool.state is PoolState.DEFICIT else fig.ratio_of(pool)),
         equity,
-        f"Maintenance margin {quiet(fig.money(pool.maintenance_margin, pool.currency))}",
-        f"Buffer {quiet(fig.money(pool.buffer, pool.currency))}",
+        fig.row("Maintenance margin", _amount(pool.maintenance_margin, pool)),
+        fig.row("Buffer", _amount(pool.buffer, pool)),
     ]
+
+
+def _is_other_news(facts: Facts) -> bool:
+    return bool(facts.key_news or facts.venue_says) or facts.terms is not None or facts.reason in BLINDNESS
+
+
+def _amount(amount: Decimal | None, pool: PoolReport) -> str:
+    return quiet(unescape(fig.money(amount, pool.currency)))
 
 
 def _remedy(pool: PoolReport, positions: int) -> list[str]:
@@ -213,7 +262,7 @@ def _remedy(pool: PoolReport, positions: int) -> list[str]:
 def _positions(positions: Sequence[str]) -> list[str]:
     shown = [quiet(position, 60) for position in positions[:MOST_POSITIONS]]
     more = len(positions) - len(shown)
-    return ["", *shown, *([f"and {more} more: see Details"] if more > 0 else [])] if shown else []
+    return [*shown, *([f"and {more} more: see Details"] if more > 0 else [])]
 
 
 def _notes(notes: Sequence[str]) -> list[str]:
@@ -233,14 +282,16 @@ def _gone(facts: Facts) -> list[str]:
     if facts.pool is not None and facts.pool.equity is not None:
         equity = [f"Equity now {quiet(fig.money(facts.pool.equity, facts.pool.currency))}"]
     return [
-        _headline("❗", "NO POSITION LEFT", facts),
-        f"It was {fig.word(facts.previous)}{at_worst}. Now no position is left:",
-        "closed or liquidated.",
+        _headline("❗", "NO POSITION LEFT", facts, "check it"),
+        f"It was {fig.word(facts.previous)}{at_worst}.",
+        "Now no position is left: closed or",
+        "liquidated.",
         "<b>If you did not close it yourself,</b>",
-        "<b>check the exchange.</b>",
+        f"<b>check {_venue(facts)}.</b>",
         *equity,
         "",
-        f"The alarm ends here, RECOVERED. Read {fig.clock(facts.known_at)}",
+        "The alarm ends here, RECOVERED.",
+        f"Read {fig.clock(facts.known_at)}",
     ]
 
 
@@ -249,8 +300,8 @@ def _warned(facts: Facts) -> list[str]:
     cushion = "" if facts.last_cushion is None else f", cushion {fig.multiple(facts.last_cushion)}"
     assert facts.grade is not None
     return [
-        _headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts),
-        f"<b>The exchange itself warns: {quiet(facts.venue_says, 60)}.</b>",
+        _headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts, "check it yourself"),
+        f"<b>{_venue(facts)} itself warns: {quiet(facts.venue_says, 60)}.</b>",
         f"I could not read the account to check{cause}.",
         f"Last known: {fig.word(facts.previous)}{cushion}",
         "",
@@ -261,20 +312,22 @@ def _warned(facts: Facts) -> list[str]:
 
 def _lost(facts: Facts, loss: Loss) -> list[str]:
     return [
-        _headline("💥", "PERHAPS LIQUIDATED", facts),
-        "No position is left in this pool, and most of",
-        "what backed it is gone. It was",
+        _headline("💥", "PERHAPS LIQUIDATED", facts, "check it"),
+        "No position is left in this pool, and",
+        f"most of what backed it at {_venue(facts)}",
+        "is gone. It was",
         f"{fig.word(facts.previous)} at {fig.clock(loss.read_at, facts.known_at)}, with",
         *[quiet(position, 60) for position in loss.positions[:MOST_POSITIONS]],
         "",
         f"Equity then {quiet(fig.money(loss.before, loss.currency))}",
         f"Equity now {quiet(fig.money(loss.after, loss.currency))}",
-        f"<b>{quiet(fig.money(loss.lost, loss.currency))} less</b>, as far as the exchange",
-        "shows it; transfers of yours are in it.",
+        f"<b>{quiet(fig.money(loss.lost, loss.currency))} less</b>, as far as the",
+        "exchange shows it; transfers of yours",
+        "are in it.",
         "",
-        "<b>If you did not close it and move the money</b>",
-        "<b>yourself, it was liquidated: check the</b>",
-        "<b>exchange's order history.</b>",
+        "<b>If you did not close it and move the</b>",
+        "<b>money yourself, it was liquidated: check</b>",
+        "<b>the exchange's order history.</b>",
         "",
         f"Read {fig.clock(facts.known_at)}",
     ]
@@ -282,16 +335,17 @@ def _lost(facts: Facts, loss: Loss) -> list[str]:
 
 def _blind(notice: Notice) -> list[str]:
     facts = notice.facts
-    what = "read this account" if notice.subject == "" else f"judge {quiet(fig.pool_title(notice.subject), 80)}"
+    what = "read it" if notice.subject == "" else f"judge {quiet(fig.pool_title(notice.subject), 80)}"
     since = ""
     if facts.blind_since is not None:
         since = f"Blind since {fig.clock(facts.blind_since, facts.at)} ({fig.ago(facts.at - facts.blind_since)})"
     last = f"Last known: {fig.word(facts.grade)}"
     last += f", cushion {fig.multiple(facts.last_cushion)}" if facts.last_cushion is not None else ""
     cause = CAUSES.get(facts.cause, "not known") if facts.cause else "not known"
+    refused = facts.reason is Reason.KEY_REFUSED
     return [
-        _headline(fig.BLIND, "STALE", facts),
-        f"I cannot {what}:",
+        _headline(fig.BLIND, "STALE", facts, "mend the key" if refused else "check it yourself"),
+        f"I cannot {what} at {_venue(facts)}:",
         f"<b>{cause}</b>.",
         *([since] if since else []),
         last,
@@ -320,6 +374,18 @@ def _advice(facts: Facts) -> list[str]:
             "I have stopped asking. When it is mended press Retry, or send /add with this label and a new key."
         )
     return given
+
+
+def _with_fold(told: str, rest: Sequence[str]) -> str:
+    """The message with as much of the rest as fits below it, folded until it is tapped."""
+    left = BUDGET - length(told) - len(_FOLD)
+    kept: list[str] = []
+    for line in rest:
+        left -= length(line) + 1
+        if left < 0:
+            break
+        kept.append(line)
+    return told + (_FOLD.format("\n".join(kept)) if kept else "")
 
 
 def _fitted(lines: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ def bundle(notices: Sequence[Notice], now: datetime) -> str:
 
     A head has at most 350 characters of markup, so that ten of them always fit.
     """
-    alerts = [render_alert.alert(notice, now).split("\n") for notice in notices]
+    alerts = [render_alert.unfolded(notice, now) for notice in notices]
     blocks = [[head] for head, *_ in alerts]
     blocks[0].append(_more(notices))
     left = BUDGET - sum(length(line) + 2 for block in blocks for line in block)

@@ -18,8 +18,8 @@ from marginbot.flow.whatif import PoolSheet, Rescue
 
 MOST_TOGETHER = 4
 MOST_TRANSFERS = 3
-CALM = "🟢 Calm: nothing has to be added or closed. For a target of your own: /topup LABEL 40 or /topup LABEL 5x"
-UNWATCHED = "⚫ I know of nothing that has to be added or closed, but not all of it was read lately:"
+CALM = "✅ Calm: nothing has to be added or closed. For a target of your own: /topup LABEL 40 or /topup LABEL 5x"
+UNWATCHED = "❔ I know of nothing that has to be added or closed, but not all of it was read lately:"
 LATE = "may come too late"
 
 
@@ -119,7 +119,7 @@ def _closing(sheet: Sheet) -> list[str]:
 def _close(close: Close) -> str:
     what = f"{text(close.side, 8)} {text(close.symbol, 40)}"
     if close.share >= 1:
-        return f"{what}: <b>all of it</b>, {fig.plain_number(close.contracts)} contracts"
+        return f"{what}: <b>all</b>, {fig.plain_number(close.contracts)} contracts"
     return f"{what}: <b>{fig.plain_number(close.contracts)}</b> contracts ({_percent(close.share)})"
 
 

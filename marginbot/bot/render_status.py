@@ -36,7 +36,7 @@ def verdict(standings: Sequence[Standing], view: View) -> str:
     endangered = [s for s in standings if (grade_of(s) or Grade.OK) > Grade.OK]
     unwatched = [s for s in standings if not _watched(s, view)]
     if not endangered and not unwatched:
-        return f"🟢 <b>All fine</b>: {_calmest_words(standings)}"
+        return f"{fig.SYMBOLS[Grade.OK]} <b>All fine</b>: {_calmest_words(standings)}"
     parts = []
     if endangered:
         worst = endangered[0]
@@ -148,7 +148,7 @@ def _worst_figures(standing: Standing) -> str:
         return fig.NOT_KNOWN
     if report.worst.state is PoolState.DEFICIT:
         return fig.ratio_of(report.worst)
-    return f"{fig.ratio_of(report.worst)}, {fig.room(report.worst)}"
+    return f"{fig.room(report.worst)}, ratio {fig.ratio_of(report.worst)}"
 
 
 def _symbol(standing: Standing, view: View) -> str:
@@ -192,7 +192,7 @@ def _pool_summary(pool: PoolReport, report: AccountReport, *, amounts: bool) -> 
     elif pool.state is PoolState.DEFICIT:
         lines.append("<b>equity is gone</b>, no room left")
     elif pool.state is not PoolState.FLAT:
-        lines.append(f"ratio <b>{fig.ratio_of(pool)}</b> · {_room_and_cushion(pool, report)}")
+        lines.append(f"<b>{_room_and_cushion(pool, report)}</b> · ratio {fig.ratio_of(pool)}")
     if amounts:
         lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
         if pool.state is not PoolState.FLAT:
@@ -207,7 +207,7 @@ def _room_and_cushion(pool: PoolReport, report: AccountReport) -> str:
 
 def _pool_line(pool: PoolReport, report: AccountReport, *, named: bool) -> str:
     title = fig.pool_title(pool.name) if named else "another pool"
-    figures = fig.NOT_KNOWN if pool.grade is None else f"{fig.ratio_of(pool)} · {_room_and_cushion(pool, report)}"
+    figures = fig.NOT_KNOWN if pool.grade is None else f"{_room_and_cushion(pool, report)} · {fig.ratio_of(pool)}"
     return f"+ {title}: {figures}"
 
 

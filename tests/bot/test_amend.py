@@ -38,13 +38,15 @@ def quiet(post: Post, account_id: int, grade: Grade, by: str = "Alice") -> None:
 async def test_easing_changes_the_message_and_worsening_sends_a_new_one(post: Post) -> None:
     account = post.account(7)
     post.write(account, CRITICAL, 1)
-    assert await delivered(post) == ["🔴 CRITICAL · main · bybit"]
+    assert await delivered(post) == ["🔴 CRITICAL · main · add 352 USDT"]
     post.write(account, WARNING, 2, reason=Reason.EASED)
-    assert await delivered(post) == ["🟠 WARNING · main · bybit"]
+    assert await delivered(post) == ["⚠️ WARNING · main · add 352 USDT"]
     post.write(account, EMERGENCY, 3)
-    assert await delivered(post) == ["🟠 WARNING · main · bybit", "🚨 EMERGENCY · main · bybit"]
+    assert await delivered(post) == ["⚠️ WARNING · main · add 352 USDT", "🚨 EMERGENCY · main · add 352 USDT"]
     post.write(account, CRITICAL, 4, reason=Reason.EASED)
-    assert await delivered(post) == ["🟠 WARNING · main · bybit", "🔴 CRITICAL · main · bybit"], "of the newest one"
+    assert await delivered(post) == ["⚠️ WARNING · main · add 352 USDT", "🔴 CRITICAL · main · add 352 USDT"], (
+        "of the newest one"
+    )
     assert post.store.count_pending() == 0
     assert post.tg.violations == []
 
@@ -115,7 +117,7 @@ async def test_a_message_that_cannot_be_changed_loses_nothing(post: Post, words:
     await delivered(post)
     assert dropped(post) == ["nothing_to_note_it_on"], "a note alone is given up, with a reason"
     post.write(account, WARNING, 2, reason=Reason.EASED)
-    assert await delivered(post) == ["🔴 CRITICAL · main · bybit", "🟠 WARNING · main · bybit"]
+    assert await delivered(post) == ["🔴 CRITICAL · main · add 352 USDT", "⚠️ WARNING · main · add 352 USDT"]
     assert post.tg.calls("sendMessage")[-1].params["disable_notification"] is False, "as the notice says"
     assert post.store.count_pending() == 0
 
@@ -126,7 +128,7 @@ async def test_a_change_that_telegram_does_not_take_now_is_tried_until_it_does(p
     await delivered(post)
     post.tg.faults.add("editMessageText", times=2, kind="500")
     post.write(account, WARNING, 2, reason=Reason.EASED)
-    assert await delivered(post) == ["🟠 WARNING · main · bybit"]
+    assert await delivered(post) == ["⚠️ WARNING · main · add 352 USDT"]
     assert len(post.tg.calls("editMessageText")) == 3
 
 
@@ -136,7 +138,7 @@ async def test_dies_after_the_change_and_before_that_is_written(post: Post) -> N
     await delivered(post)
     post.tg.faults.add("editMessageText", kind="reset_after")
     post.write(account, WARNING, 2, reason=Reason.EASED)
-    assert await delivered(post) == ["🟠 WARNING · main · bybit"]
+    assert await delivered(post) == ["⚠️ WARNING · main · add 352 USDT"]
     assert "not modified" in post.tg.calls("editMessageText")[-1].outcome
     assert post.store.count_pending() == 0
 
@@ -149,7 +151,7 @@ async def test_dies_before_the_change_leaves(post: Post) -> None:
     [line] = post.store.pending_lines(0)
     post.store.begin_attempts([line.id], post.clock(), post.clock() + LEASE)
     post.clock.ahead += LEASE
-    assert await delivered(post) == ["🟠 WARNING · main · bybit"], "after the lease it is made by the next life"
+    assert await delivered(post) == ["⚠️ WARNING · main · add 352 USDT"], "after the lease it is made by the next life"
 
 
 async def test_what_only_changes_a_message_keeps_no_news_waiting(post: Post) -> None:
@@ -158,7 +160,7 @@ async def test_what_only_changes_a_message_keeps_no_news_waiting(post: Post) -> 
     await delivered(post)
     post.write(account, WARNING, 2, reason=Reason.EASED)
     post.write(account, EMERGENCY, 3)
-    assert await delivered(post) == ["🔴 CRITICAL · main · bybit", "🚨 EMERGENCY · main · bybit"]
+    assert await delivered(post) == ["🔴 CRITICAL · main · add 352 USDT", "🚨 EMERGENCY · main · add 352 USDT"]
     assert dropped(post) == ["overtaken"]
 
 
@@ -169,7 +171,7 @@ async def test_a_note_never_overtakes_the_news_before_it(post: Post) -> None:
     await post.delivery.run()
     quiet(post, account.id, CRITICAL)
     post.clock.ahead += timedelta(seconds=31)
-    assert await delivered(post) == ["🔴 CRITICAL · main · bybit"]
+    assert await delivered(post) == ["🔴 CRITICAL · main · add 352 USDT"]
     assert "Acknowledged by Alice" in post.tg.messages(7)[0].text
 
 
@@ -178,7 +180,7 @@ async def test_the_end_is_a_message_of_its_own_and_noted_on_the_episode_s(post: 
     post.write(account, CRITICAL, 1)
     await delivered(post)
     post.write(account, Grade.OK, 2, reason=Reason.RECOVERED, over=True)
-    assert await delivered(post) == ["🔴 CRITICAL · main · bybit", "✅ RECOVERED · main · bybit"]
+    assert await delivered(post) == ["🔴 CRITICAL · main · add 352 USDT", "✅ RECOVERED · main · nothing to do"]
     first, _ = post.tg.messages(7)
     assert first.text.endswith("✅ this is over")
     assert [button.label for row in first.buttons for button in row] == ["Details"]

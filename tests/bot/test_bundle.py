@@ -36,9 +36,9 @@ THREE = (
 def test_the_worst_comes_first_and_every_account_s_line_has_its_grade() -> None:
     blocks = render_bundle.bundle(THREE, NOW).split("\n\n🔴")[0]
     lines = render_bundle.bundle(THREE, NOW).split("\n")
-    assert lines[0].endswith("<b>EMERGENCY</b> · main · binanceusdm")
+    assert lines[0].endswith("<b>EMERGENCY</b> · main · add 352 USDT")
     assert lines[1] == "and 2 more below"
-    heads = [line for line in lines if "binanceusdm" in line]
+    heads = [line for line in lines if "</b> · " in line]
     assert ["EMERGENCY" in heads[0], "CRITICAL" in heads[1], "NOTICE" in heads[2]] == [True, True, True]
     assert "(may be a repeat)" not in blocks, "only the one that may be is marked"
     assert lines[lines.index(heads[1]) + 1] == "(may be a repeat)"

@@ -251,7 +251,9 @@ async def test_all_is_calm(desk: Desk) -> None:
         next_due_at=now,
     )
     desk.store.record(record)
-    assert (await status(desk.call(ALICE), desk.services)).html.startswith("🟢 <b>All fine</b>: worst main 12.3%")
+    assert (await status(desk.call(ALICE), desk.services)).html.startswith(
+        "✅ <b>All fine</b>: worst main BTC -45.1%, ratio 12.3%"
+    )
 
 
 async def test_remind_shows_sets_and_refuses(desk: Desk) -> None:

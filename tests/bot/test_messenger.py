@@ -36,7 +36,7 @@ async def test_accepted_with_sound_and_buttons(messenger: TelegramMessenger, tg:
     [message] = tg.messages(ALICE)
     assert outcome == Sent(message.message_id)
     assert not message.silent
-    assert message.text.startswith("🔴 CRITICAL · main · binanceusdm")
+    assert message.text.startswith("🔴 CRITICAL · main · add 352 USDT\n")
     assert [[b.label for b in row] for row in message.buttons] == [
         ["Acknowledge", "Snooze 1 h"],
         ["Details", "What would help"],
@@ -102,7 +102,7 @@ async def test_failure_05_refused_length_is_sent_short(messenger: TelegramMessen
     assert isinstance(await send(messenger), Sent)
     [message] = tg.messages(ALICE)
     assert message.text == (
-        "🔴 CRITICAL · main · binanceusdm\nBTC -4.2% to liquidation, ratio 71.3%\nSend /status for more."
+        "🔴 CRITICAL · main · add 352 USDT\nbinanceusdm: BTC -4.2% to liquidation, ratio 71.3%\nSend /status for more."
     )
 
 

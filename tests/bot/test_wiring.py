@@ -29,7 +29,7 @@ async def test_groups_are_told_only_what_was_asked_there(bot: TelegramSide, desk
     tg.say(GROUP, ALICE, "/share main")
     await tg.wait_for(GROUP, "This group may now see main")
     tg.say(GROUP, BOB, "/status")
-    await tg.wait_for(GROUP, "Not fine: main critical, 71.3%, BTC -4.2%")
+    await tg.wait_for(GROUP, "Not fine: main critical, BTC -4.2%, ratio 71.3%")
     tg.private(ALICE, "/share main")
     await tg.wait_for(ALICE, "in the group that is concerned")
     tg.say(GROUP, BOB, "/nonsense")
