@@ -30,6 +30,8 @@ def episode(found: Episode, now: datetime) -> str:
         f"worst: {fig.word(found.worst)}, {_count(found)}",
         *_way(first, now),
     ]
+    if found.ending is Ending.TOLD:
+        return "\n".join([*lines, str(found.ending)])
     if found.acknowledged_at is not None:
         waited = fig.ago(found.acknowledged_at - first.decided_at)
         lines.append(f"acknowledged {fig.clock(found.acknowledged_at, now)}, after {waited}")

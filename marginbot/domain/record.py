@@ -57,6 +57,7 @@ class Ending(StrEnum):
     NO_POSITION = "no position left"
     LIQUIDATED = "perhaps liquidated"
     READABLE = "readable again"
+    TOLD = "told once"  # news that no grade hangs on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,8 @@ def _stories(tellings: Iterable[Telling]) -> list[list[Telling]]:
 def _ended(last: Telling) -> Ending:
     if last.reason is Reason.SIGHT_BACK and (last.subject == ACCOUNT or last.grade is Grade.OK):
         return Ending.READABLE
+    if last.reason is Reason.UNCHANGED:
+        return Ending.TOLD  # an alert never says that nothing has changed
     if last.reason is Reason.LIQUIDATED:
         return Ending.LIQUIDATED
     if last.reason is Reason.RECOVERED:

@@ -98,3 +98,8 @@ def test_no_messages_have_no_percentile() -> None:
     assert dwells([waiting, telling(Reason.WENT_BLIND, Grade.OK, 0, read_at=None)]) == []
     assert percentile([], 0.5) is None
     assert dwells(FALL) == [3 * SECOND, 3 * SECOND]
+
+
+def test_news_that_no_grade_hangs_on_is_no_episode_that_stays_open() -> None:
+    [found] = episodes([telling(Reason.UNCHANGED, None, 0, subject="liquidation 7", episode=1, read_at=None)], [])
+    assert (found.ending, found.ended_at) == (Ending.TOLD, found.first.decided_at)
