@@ -393,3 +393,23 @@ def m012_buddies(db: Database) -> None:
     """People who agreed to be told that somebody does not answer."""
     for statement in BUDDIES:
         db.execute(statement)
+
+
+LOCAL_HOURS = (
+    # `zone` NULL is UTC. Minutes of the local day; both NULL: no quiet hours.
+    """CREATE TABLE local_hours (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    zone TEXT,
+    quiet_from INTEGER CHECK (quiet_from BETWEEN 0 AND 1439),
+    quiet_until INTEGER CHECK (quiet_until BETWEEN 0 AND 1439)
+) STRICT""",
+    # Why a notice is not sent yet, and that it was held: set on purpose, never by a failure.
+    "ALTER TABLE notices ADD COLUMN held_until TEXT",
+)
+
+
+@migrations()
+def m013_local_hours(db: Database) -> None:
+    """Each person's time zone and quiet hours, and which notices were held for them."""
+    for statement in LOCAL_HOURS:
+        db.execute(statement)

@@ -123,7 +123,7 @@ def build_telegram(
     return TelegramSide(
         application=application,
         voice=voice,
-        messenger=TelegramMessenger(bot),
+        messenger=TelegramMessenger(bot, services.store.zone_of),
         health=health,
         services=services,
         poller=Poller(application, health, services.clock, poll),

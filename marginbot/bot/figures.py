@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from html import escape, unescape
 
@@ -27,6 +30,7 @@ BLIND = "❔"
 NOT_KNOWN = "not known"
 NO_BREACH = "no price move can breach it"
 
+_ZONE: ContextVar[tzinfo] = ContextVar("reader's time zone", default=UTC)
 _LOUD = re.compile(r"NOTICE|WARNING|CRITICAL|EMERGENCY|DEFICIT|STALE|RECOVERED|LIQUIDATED|\bOK\b")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, direction overrides, line breaks
 
@@ -182,12 +186,34 @@ def ago(span: timedelta | float) -> str:
 
 
 def clock(at: datetime, now: datetime | None = None) -> str:
-    """`13:24:00 UTC`, with the date when it is not today's."""
-    day = "" if now is None or at.date() == now.date() else f"{at:%d %b} "
-    return f"{day}{at:%H:%M:%S} UTC"
+    """`13:24:00 UTC`, with the date when it is not today's; in the reader's time zone."""
+    here = local(at)
+    day = "" if now is None or here.date() == local(now).date() else f"{here:%d %b} "
+    return f"{day}{here:%H:%M:%S} {here.tzname()}"
 
 
 def until(at: datetime, now: datetime) -> str:
-    """`13:24 UTC`, with the date when it is not today's."""
-    day = "" if at.date() == now.date() else f"{at:%d %b} "
-    return f"{day}{at:%H:%M} UTC"
+    """`13:24 UTC`, with the date when it is not today's; in the reader's time zone."""
+    here = local(at)
+    day = "" if here.date() == local(now).date() else f"{here:%d %b} "
+    return f"{day}{here:%H:%M} {here.tzname()}"
+
+
+def local(at: datetime) -> datetime:
+    """The same moment where the reader lives, see `read_in`."""
+    return at.astimezone(_ZONE.get())
+
+
+@contextmanager
+def read_in(zone: tzinfo) -> Iterator[None]:
+    """What is rendered inside is read by somebody of this time zone; without it, times are shown in UTC."""
+    before = _ZONE.set(zone)
+    try:
+        yield
+    finally:
+        _ZONE.reset(before)
+
+
+def read_from_now_on_in(zone: tzinfo) -> None:
+    """The same for the rest of this task and all that it starts."""
+    _ZONE.set(zone)

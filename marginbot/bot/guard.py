@@ -19,7 +19,7 @@ from marginbot.bot.budget import GROUP, MEMBER, STRANGER
 from marginbot.bot.calls import SILENCE, Button, Call, Command, Reply, Services, Where
 from marginbot.bot.commands.add import add_in_group, answer
 from marginbot.bot.commands.quiet import ack, is_acknowledgement
-from marginbot.bot.figures import ago, text
+from marginbot.bot.figures import ago, read_from_now_on_in, text
 from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming, thread_of
 from marginbot.bot.menus import set_operator_menu
 from marginbot.bot.presence import Presence
@@ -65,6 +65,7 @@ class Guard:
             return
         hidden = await self._hide_secret(message)
         if message.person is not None and message.private:
+            read_from_now_on_in(self._services.store.zone_of(message.person.user_id))
             self.presence.greet(message.person)
         reply = await answered(partial(self._reply_to, message, context.bot, hidden is not None))
         if hidden:
@@ -187,6 +188,7 @@ class Guard:
             return
         place, pressed = _pressed(query, context.bot, self._services)
         if pressed.call.private:
+            read_from_now_on_in(self._services.store.zone_of(pressed.call.person.user_id))
             self.presence.greet(pressed.call.person)
         result = await _decided(pressed, self._services)
         await self._voice.toast(query, result.toast, alert=result.alert)

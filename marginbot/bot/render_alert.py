@@ -153,7 +153,9 @@ def _handling(notice: Notice, now: datetime) -> list[str]:
     lines = []
     if notice.facts.reason in (Reason.REMINDER_DUE, Reason.STILL_BLIND):
         lines.append("🔁 REMINDER: this has not changed")
-    if now - notice.created_at > LATE_AFTER:
+    if notice.held_until is not None:
+        lines.append(f"🌙 kept for quiet hours since {fig.until(notice.created_at, now)}")
+    elif now - notice.created_at > LATE_AFTER:
         lines.append(f"⏱ delayed, written {fig.clock(notice.created_at, now)}")
     if notice.attempts > 0:
         lines.append("(may be a repeat)")

@@ -18,7 +18,7 @@ def history(found: Sequence[Episode], now: datetime) -> str:
         return "No alert was ever sent about this."
     shown = [episode(one, now) for one in found[:MOST_EPISODES]]
     more = [f"Shown are the last {MOST_EPISODES}; there are older ones."] if len(found) > MOST_EPISODES else []
-    return "\n\n".join(["<b>The last alerts</b>, newest first, times in UTC", *shown, *more])
+    return "\n\n".join(["<b>The last alerts</b>, newest first", *shown, *more])
 
 
 def episode(found: Episode, now: datetime) -> str:

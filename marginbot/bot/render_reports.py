@@ -20,7 +20,8 @@ MOST_MOMENTS = 8
 
 def daily(days: Sequence[AccountDay], now: datetime) -> str:
     """The last 24 hours, an account a block, worst first."""
-    head = f"📋 <b>The last 24 h</b> · {now:%d %b %Y %H:%M} UTC"
+    here = fig.local(now)
+    head = f"📋 <b>The last 24 h</b> · {here:%d %b %Y %H:%M} {here.tzname()}"
     return "\n\n".join([head, *(_account(day, now) for day in days)])
 
 
@@ -177,5 +178,5 @@ def _way(moment: Moment, now: datetime) -> str:
 
 
 def at_minute(minute: int) -> str:
-    """`08:00 UTC`."""
-    return f"{timedelta(minutes=minute).seconds // 3600:02d}:{minute % 60:02d} UTC"
+    """`08:00`, by the reader's clock."""
+    return f"{timedelta(minutes=minute).seconds // 3600:02d}:{minute % 60:02d}"

@@ -16,6 +16,7 @@ from marginbot.bot.commands.chart import USAGE as CHART_USAGE
 from marginbot.bot.commands.chart import chart
 from marginbot.bot.commands.data import forget, users
 from marginbot.bot.commands.history import history
+from marginbot.bot.commands.hours import QUIET_USAGE, ZONE_USAGE, quiet, timezone
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
@@ -154,9 +155,23 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="report",
         usage=REPORT_USAGE,
-        help="the last 24 hours of your accounts, now or every day at a time (UTC)",
+        help="the last 24 hours of your accounts, now or every day at a time of yours",
         where=PRIVATE,
         handler=report,
+    ),
+    Command(
+        name="timezone",
+        usage=ZONE_USAGE,
+        help="by which clock I show times: a large city of yours",
+        where=PRIVATE,
+        handler=timezone,
+    ),
+    Command(
+        name="quiet",
+        usage=QUIET_USAGE,
+        help="hours in which NOTICE and WARNING wait, never worse",
+        where=PRIVATE,
+        handler=quiet,
     ),
     Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),
     Command(name="remove", usage="LABEL", help="stop watching, delete the key", where=PRIVATE, handler=remove),

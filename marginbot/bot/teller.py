@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from telegram import Bot
 
 from marginbot.bot import render_channels, render_reports, render_turmoil
+from marginbot.bot.figures import read_in
+from marginbot.bot.messenger import ZoneOf
 from marginbot.bot.render import pages
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.digest import AccountDay, NearMiss
@@ -19,8 +21,9 @@ from marginbot.flow.turmoil import Exposed, Trouble
 class TelegramTeller:
     """A `Teller`. What cannot be delivered is not repeated: /channels shows the same."""
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: Bot, zone_of: ZoneOf = lambda _: UTC) -> None:
         self._bot = bot
+        self._zone_of = zone_of
 
     async def channel_off(self, channel: Channel, error: str) -> None:
         """A service refuses for good."""
@@ -34,7 +37,8 @@ class TelegramTeller:
 
     async def daily(self, user_id: int, days: Sequence[AccountDay], now: datetime) -> Outcome:
         """A report, without a sound; what comes of its first page."""
-        first, *rest = pages(render_reports.daily(days, now))
+        with read_in(self._zone_of(user_id)):
+            first, *rest = pages(render_reports.daily(days, now))
         outcome = await post(self._bot, Letter(chat_id=user_id, html=first, silent=True))
         if isinstance(outcome, Sent):
             for page in rest:
@@ -43,7 +47,9 @@ class TelegramTeller:
 
     async def near_miss(self, user_id: int, story: NearMiss, now: datetime) -> Outcome:
         """What nearly happened, without a sound."""
-        return await post(self._bot, Letter(chat_id=user_id, html=render_reports.near_miss(story, now), silent=True))
+        with read_in(self._zone_of(user_id)):
+            html = render_reports.near_miss(story, now)
+        return await post(self._bot, Letter(chat_id=user_id, html=html, silent=True))
 
     async def turmoil(self, exposed: Exposed, trouble: Trouble) -> None:
         """The market is in trouble that concerns somebody."""

@@ -65,12 +65,24 @@ class Backlog:
         if not stories:
             del self._chats[line.chat_id]
 
-    def change(self, line_id: int, *, attempts: int | None = None, next_attempt_at: datetime) -> None:
+    def change(
+        self,
+        line_id: int,
+        *,
+        attempts: int | None = None,
+        next_attempt_at: datetime,
+        held_until: datetime | None = None,
+    ) -> None:
         """It was tried, or is to be tried at another time."""
         line = self._lines.get(line_id)
         if line is None:
             return
-        new = replace(line, attempts=line.attempts if attempts is None else attempts, next_attempt_at=next_attempt_at)
+        new = replace(
+            line,
+            attempts=line.attempts if attempts is None else attempts,
+            next_attempt_at=next_attempt_at,
+            held_until=held_until or line.held_until,
+        )
         self._lines[line_id] = new
         story = self._chats[line.chat_id][line.story]
         story[next(at for at, other in enumerate(story) if other.id == line_id)] = new
@@ -79,6 +91,10 @@ class Backlog:
         """The stories of a chat that can go on, the most urgent first."""
         going = [story for story in self._chats.get(chat_id, {}).values() if _goes_on(story, now)]
         return sorted(going, key=_urgency_of)
+
+    def hold(self, line_id: int, until: datetime, look_again_at: datetime) -> None:
+        """It waits for the end of quiet hours, and is looked at again by then."""
+        self.change(line_id, next_attempt_at=look_again_at, held_until=until)
 
     def touch(self, chat_id: int, now: datetime) -> None:
         """Find the chat's place anew."""

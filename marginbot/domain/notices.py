@@ -134,6 +134,7 @@ class Notice(NewNotice):
     created_at: datetime
     attempts: int = 0
     next_attempt_at: datetime | None = None
+    held_until: datetime | None = None  # set: it was held back for quiet hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,9 @@ class Line:
     created_at: datetime
     attempts: int = 0
     next_attempt_at: datetime | None = None  # of one being sent: when it may be taken for lost
+    user_id: int = 0
+    worst: Grade | None = None  # of its episode
+    held_until: datetime | None = None  # set: it was held back for quiet hours
     is_note: bool = False
 
     @property
@@ -270,12 +274,14 @@ def overtaken(line: Line, story: Iterable[Line], now: datetime) -> bool:
     """Whether a pending notice has lost its point: its story has newer news.
 
     As bad or worse news takes its place when it is late or was tried before. Calmer news does so only much later: that
-    there was danger is told even if it has eased since. What only changes a message never keeps news waiting, and a
-    note is no news.
+    there was danger is told even if it has eased since. What was held back for quiet hours gives way to any news. What
+    only changes a message never keeps news waiting, and a note is no news.
     """
     newer = [other for other in story if other.id > line.id and not other.is_note]
     if not newer or line.amends:
         return bool(newer)
+    if line.held_until is not None:
+        return True
     age = now - line.created_at
     if any(_at_least(other, line) for other in newer):
         return line.attempts > 0 or age > OVERTAKEN_AFTER

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from marginbot.domain.backlog import Backlog, Story
+from marginbot.domain.hours import may_wait
 from marginbot.domain.notices import (
     DropReason,
     Line,
@@ -44,6 +45,7 @@ MOST_IN_A_BUNDLE = 10
 SEND_SECONDS = 12.0
 LEASE = timedelta(seconds=15)  # longer than a message can be on its way
 RELOAD_AFTER = timedelta(seconds=5)
+HOLD_LOOKS_AGAIN = timedelta(seconds=60)
 SHORTEST_NAP = 0.002
 
 
@@ -169,10 +171,24 @@ class Delivery:
         for line in list(story):
             reason = self._point_lost(line, story, now)
             if reason is None:
-                return line if line.is_due(now) else None
+                return line if line.is_due(now) and not self._is_held(line, now) else None
             self._store.drop_notice(line.id, reason, now)
             self._backlog.remove(line.id)
         return None
+
+    def _is_held(self, line: Line, now: datetime) -> bool:
+        """Whether it waits for the end of its reader's quiet hours.
+
+        Only noted, not scheduled: what is held is pending, and is decided anew after a restart, and every minute, so
+        that hours which were changed count at once.
+        """
+        until = self._store.quiet_until(line.user_id, now) if may_wait(line) else None
+        if until is None:
+            return False
+        if until != line.held_until:
+            self._store.hold_notice(line.id, until)
+        self._backlog.hold(line.id, until, min(until, now + HOLD_LOOKS_AGAIN))
+        return True
 
     def _together(self, heads: Sequence[Line]) -> tuple[Sequence[Line], int | None]:
         """What goes in one request: new messages first, else all changes of one message, and which message that is."""
@@ -190,7 +206,7 @@ class Delivery:
             return DropReason.OVERTAKEN
         if line.is_note and self._store.episode_message(line.id) is None:
             return DropReason.NOTHING_TO_NOTE_IT_ON
-        grade = quieted_grade(line)
+        grade = quieted_grade(line) if line.held_until is None else line.grade
         if grade is not None:
             state = self._store.states(line.account_id).get(line.subject)
             if state and state.mute and state.mute.covers(grade, now):

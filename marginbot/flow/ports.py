@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Protocol
 
 from marginbot.domain.alerting import AlertState, Mute, Reminders
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Ladders
 from marginbot.domain.history import Series
+from marginbot.domain.hours import QuietHours
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import DropReason, Line, NewNotice, NotEditable, Notice, Outcome, Shown
 from marginbot.domain.passport import KeyCheck, Passport
@@ -341,6 +342,21 @@ class Store(Protocol):
 
     def acknowledgements(self, account_ids: Sequence[int]) -> Sequence[Acknowledged]:
         """Every time somebody asked for quiet about them, oldest first."""
+
+    # hours
+    def zone_of(self, user_id: int) -> tzinfo:
+        """A person's time zone; UTC where none was set."""
+
+    def set_zone(self, user_id: int, name: str) -> None: ...
+    def quiet_hours(self, user_id: int) -> QuietHours | None: ...
+    def set_quiet_hours(self, user_id: int, hours: QuietHours | None) -> None:
+        """Hold what is not grave in these hours, or (None) never."""
+
+    def quiet_until(self, user_id: int, now: datetime) -> datetime | None:
+        """When the quiet hours that a person is in now end; None: they are in none."""
+
+    def hold_notice(self, notice_id: int, until: datetime) -> None:
+        """Note that a pending notice is held back until then; it stays pending."""
 
     # meta
     def get_meta(self, name: str) -> str | None: ...

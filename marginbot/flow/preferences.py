@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from marginbot.domain.alerting import ACKNOWLEDGED_FOR, AlertState, Mute, MuteKind, Reason, Reminders
 from marginbot.domain.errors import BadDuration, BadReminders, BadThresholds, NotAllowed, RequestError
 from marginbot.domain.grading import Grade, Ladders
+from marginbot.domain.hours import find_zone, parse_quiet
 from marginbot.domain.notices import Notice
 from marginbot.flow.ports import Account, Store
 
@@ -148,6 +149,14 @@ class Preferences:
         if not self.store.unshare(chat_id, account.id):
             raise RequestError("not shared", advice=f"{account.label} is not shared with this group.")
         return account
+
+    def set_zone(self, user_id: int, words: str) -> None:
+        """Show times as in this city; `RequestError` when it is not known."""
+        self.store.set_zone(user_id, find_zone(words).key)
+
+    def set_quiet(self, user_id: int, words: str) -> None:
+        """Hold what is not grave in these hours, or never (`off`); `RequestError` when they make no sense."""
+        self.store.set_quiet_hours(user_id, None if words.strip().lower() == "off" else parse_quiet(words))
 
     def _owned(self, user_id: int, notice: Notice) -> Account:
         for account in self.store.accounts_of(user_id):

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Protocol
 
@@ -44,6 +44,7 @@ class Ended:
 class ReportStore(Protocol):
     """What reports need to survive a kill."""
 
+    def zone_of(self, user_id: int) -> tzinfo: ...
     def report_time(self, user_id: int) -> int | None: ...
     def set_report_time(self, user_id: int, minute: int | None, now: datetime) -> None: ...
     def due_reports(self, now: datetime) -> Sequence[int]: ...
@@ -79,7 +80,7 @@ class Reports:
         return [await self._account(standing, now) for standing in self.status.own(user_id)]
 
     def time_of(self, user_id: int) -> int | None:
-        """The minute of the day (UTC) at which a person is sent their report; None: never."""
+        """The minute of their day at which a person is sent their report; None: never."""
         return self.store.report_time(user_id)
 
     def choose(self, user_id: int, minute: int | None, now: datetime) -> None:
@@ -90,12 +91,13 @@ class Reports:
         """Send the reports of today whose time has come; how many. What was surely not taken is tried again."""
         sent = 0
         for user_id in self.store.due_reports(now):
+            today = now.astimezone(self.store.zone_of(user_id)).date()
             days = await self.day(user_id, now)
-            if not self.store.claim_report(user_id, now.date()) or not days:
+            if not self.store.claim_report(user_id, today) or not days:
                 continue
             outcome = await teller.daily(user_id, days, now)
             if isinstance(outcome, TryAgain) and outcome.after is not None:
-                self.store.release_report(user_id, now.date())
+                self.store.release_report(user_id, today)
             sent += 1
         return sent
 

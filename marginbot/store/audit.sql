@@ -50,7 +50,7 @@ SELECT n.account_id, n.exchange, n.subject,
         AND f.last_error LIKE 'RetryAfter%' AND f.next_attempt_at > :now
     ) AS flood
 FROM waiting n
-WHERE n.created_at < CASE n.grade WHEN 0 THEN :late0 WHEN 1 THEN :late1 WHEN 2 THEN :late2 WHEN 3 THEN :late3
+WHERE max(n.created_at, coalesce(n.held_until, '')) < CASE n.grade WHEN 0 THEN :late0 WHEN 1 THEN :late1 WHEN 2 THEN :late2 WHEN 3 THEN :late3
     WHEN 4 THEN :late4 ELSE :late5 END
 ORDER BY n.id
 

@@ -34,8 +34,9 @@ from marginbot.flow.escalation import OpenReceipt
 from marginbot.store.alerts import note_quiet
 from marginbot.store.channels import CHANNEL, LONGEST_REASON, channel_of
 from marginbot.store.codec import MUTE, STATE, optional_time_of, text_of, time_of
+from marginbot.store.hours import HoursRows
 from marginbot.store.record import note_acknowledgement
-from marginbot.store.rows import Row, Rows
+from marginbot.store.rows import Row
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ _DUE = (
 )
 
 
-class EscalationRows(Rows):
+class EscalationRows(HoursRows):
     """When which channel is to ring about what."""
 
     def plan_steps(self, now: datetime) -> int:
@@ -67,11 +68,16 @@ class EscalationRows(Rows):
             planned = 0
             for row in self._all(_STATES):
                 alarm = _alarm(row, now)
-                if alarm is None:
+                if alarm is None or self._waits(row["user_id"], alarm, now):
                     continue
                 for channel in self._open_channels(row["user_id"], at_once=row["unreachable_since"] is not None):
                     planned += self._plan(conn, channel, row, alarm, now)
             return planned
+
+    def _waits(self, user_id: int, alarm: Alarm, now: datetime) -> bool:
+        """In quiet hours nothing rings up to WARNING, unless it is that the account cannot be read."""
+        may = alarm.grade <= Grade.WARNING and not alarm.is_blind
+        return may and self.quiet_until(user_id, now) is not None
 
     def _open_channels(self, user_id: int, *, at_once: bool) -> list[Channel]:
         found = self._all(CHANNEL + "WHERE c.user_id = ? AND c.disabled_at IS NULL ORDER BY c.id", user_id)

@@ -22,15 +22,16 @@ LONGEST_ERROR = 500  # characters kept of what the other side said
 
 _NOTICE = (
     "SELECT id, account_id, subject, episode, number, user_id, chat_id, sound, facts, created_at, attempts, "
-    "next_attempt_at FROM notices "
+    "next_attempt_at, held_until FROM notices "
 )
 
 
 # The facts are only looked into: reading them whole takes ten times as long. `Infinity` is stored as text.
 _LINE = """
-SELECT id, chat_id, account_id, subject, created_at, attempts, next_attempt_at,
+SELECT id, chat_id, user_id, account_id, subject, created_at, attempts, next_attempt_at, held_until,
     json_extract(told, '$.reason') AS reason,
     json_extract(told, '$.grade') AS grade,
+    json_extract(told, '$.episode_worst') AS worst,
     json_extract(told, '$.cause') IS NOT NULL AS blind,
     json_extract(told, '$.note') IS NOT NULL AS is_note,
     coalesce(json_extract(told, '$.pool.cushion'), json_extract(told, '$.last_cushion')) AS cushion
@@ -250,11 +251,12 @@ def _notice(row: Row) -> Notice:
         created_at=time_of(row["created_at"]),
         attempts=row["attempts"],
         next_attempt_at=optional_time_of(row["next_attempt_at"]),
+        held_until=optional_time_of(row["held_until"]),
     )
 
 
 def _line(row: Row) -> Line:
-    grade, cushion = row["grade"], row["cushion"]
+    grade, worst, cushion = row["grade"], row["worst"], row["cushion"]
     return Line(
         id=row["id"],
         chat_id=row["chat_id"],
@@ -262,6 +264,9 @@ def _line(row: Row) -> Line:
         subject=row["subject"],
         reason=REASONS.get(row["reason"]),
         grade=Grade(grade) if grade in GRADES else None,
+        worst=Grade(worst) if worst in GRADES else None,
+        user_id=row["user_id"],
+        held_until=optional_time_of(row["held_until"]),
         cushion=None if cushion is None else float(cushion),
         blind=bool(row["blind"]),
         created_at=time_of(row["created_at"]),

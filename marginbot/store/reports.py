@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Facts
 from marginbot.flow.reports import Ended
 from marginbot.store.codec import FACTS, time_of
+from marginbot.store.hours import HoursRows
 from marginbot.store.people import ensure_person
-from marginbot.store.rows import Rows
+from marginbot.store.rows import Row
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,11 @@ _ENDED = (
 )
 
 
-class ReportRows(Rows):
+class ReportRows(HoursRows):
     """Reports by day and by episode."""
 
     def report_time(self, user_id: int) -> int | None:
-        """The minute of the day, UTC; None: no daily report."""
+        """The minute of their local day; None: no daily report."""
         row = self._one("SELECT minute_of_day FROM report_times WHERE user_id = ?", user_id)
         return None if row is None else row["minute_of_day"]
 
@@ -42,7 +43,8 @@ class ReportRows(Rows):
 
         A day that had its report has no second one, whatever is chosen: turning it off keeps the day.
         """
-        today, passed = now.date().isoformat(), minute is not None and minute <= now.hour * 60 + now.minute
+        here = now.astimezone(self.zone_of(user_id))
+        today, passed = here.date().isoformat(), minute is not None and minute <= here.hour * 60 + here.minute
         with self._writing() as conn:
             ensure_person(conn, user_id)
             if minute is None:
@@ -57,14 +59,18 @@ class ReportRows(Rows):
 
     def due_reports(self, now: datetime) -> Sequence[int]:
         """Whose report of today is due and not claimed; people who cannot be reached wait."""
+        tomorrow = (now + timedelta(days=1)).date().isoformat()  # the latest day that it is anywhere
         rows = self._all(
-            "SELECT r.user_id FROM report_times r JOIN people p ON p.user_id = r.user_id "
-            "WHERE r.minute_of_day <= ? AND coalesce(r.sent_on, '') < ? AND p.unreachable_since IS NULL "
-            "ORDER BY r.user_id",
-            now.hour * 60 + now.minute,
-            now.date().isoformat(),
+            "SELECT r.user_id, r.minute_of_day, coalesce(r.sent_on, '') AS sent_on FROM report_times r "
+            "JOIN people p ON p.user_id = r.user_id WHERE r.minute_of_day IS NOT NULL "
+            "AND coalesce(r.sent_on, '') < ? AND p.unreachable_since IS NULL ORDER BY r.user_id",
+            tomorrow,
         )
-        return [row["user_id"] for row in rows]
+        return [row["user_id"] for row in rows if self._is_due(row, now)]
+
+    def _is_due(self, row: Row, now: datetime) -> bool:
+        here = now.astimezone(self.zone_of(row["user_id"]))
+        return bool(row["minute_of_day"] <= here.hour * 60 + here.minute and row["sent_on"] < here.date().isoformat())
 
     def claim_report(self, user_id: int, day: date) -> bool:
         """Take a day's report for sending; False: it was taken before."""

@@ -10,6 +10,7 @@ from marginbot.store.buddies import BuddyRows
 from marginbot.store.database import open_database
 from marginbot.store.drills import DrillRows
 from marginbot.store.escalations import EscalationRows
+from marginbot.store.hours import HoursRows
 from marginbot.store.outbox import Outbox
 from marginbot.store.passports import Passports
 from marginbot.store.people import People
@@ -38,6 +39,7 @@ class SqliteStore(
     TierRows,
     Snapshots,
     ReportRows,
+    HoursRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

@@ -110,9 +110,9 @@ async def test_a_person_sees_their_own_day_only(desk: Desk) -> None:
 
 async def test_a_time_is_chosen_and_ended(desk: Desk) -> None:
     desk.add()
-    assert "08:05 UTC" in (await asked(desk, ALICE, "at", "8:05")).html
+    assert "every day at 08:05 " in (await asked(desk, ALICE, "at", "8:05")).html
     assert desk.services.reports.time_of(ALICE) == 485
-    assert "Sent every day at 08:05 UTC" in (await asked(desk, ALICE)).html
+    assert "Sent every day at 08:05" in (await asked(desk, ALICE)).html
     assert "No daily report" in (await asked(desk, ALICE, "OFF")).html
     assert desk.services.reports.time_of(ALICE) is None
 

@@ -197,3 +197,12 @@ async def test_an_episode_that_was_never_critical_has_no_story(world: World, tol
     world.register(ALICE, "main", long_at(140.0))
     await world.after(60)
     assert await desk.send_stories(told, world.clock.now + timedelta(days=1)) == 0
+
+
+async def test_the_time_of_a_report_is_by_its_readers_own_clock(world: World, told: Told) -> None:
+    world.register(ALICE, "main", long_at(100.0))
+    world.store.set_zone(ALICE.user_id, "Asia/Tokyo")
+    desk = reports(world.store)
+    desk.choose(ALICE.user_id, EIGHT, MORNING)  # 16:00 in Tokyo: today's has passed
+    before, due = MORNING + 15 * HOUR + timedelta(minutes=59), MORNING + 16 * HOUR
+    assert [await desk.send_due(told, at) for at in (before, due, due + HOUR)] == [0, 1, 0]

@@ -89,7 +89,7 @@ CREATE TABLE notices (
     message_id INTEGER,
     last_error TEXT,
     dropped_at TEXT,
-    drop_reason TEXT,
+    drop_reason TEXT, held_until TEXT,
     UNIQUE (account_id, subject, episode, number, chat_id),
     CHECK ((status = 'sent') = (accepted_at IS NOT NULL)),
     CHECK ((status = 'dropped') = (drop_reason IS NOT NULL AND dropped_at IS NOT NULL))
@@ -268,4 +268,11 @@ CREATE TABLE buddies (
 ) STRICT;
 
 CREATE INDEX buddies_buddy ON buddies (buddy_id);
+
+CREATE TABLE local_hours (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    zone TEXT,
+    quiet_from INTEGER CHECK (quiet_from BETWEEN 0 AND 1439),
+    quiet_until INTEGER CHECK (quiet_until BETWEEN 0 AND 1439)
+) STRICT;
 

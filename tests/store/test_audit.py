@@ -300,3 +300,15 @@ def test_the_file_is_read_beside_the_running_bot_and_never_written(on_disk: Sqli
     on_disk._db.conn.execute("DELETE FROM notices")
     assert [hole.kind for hole in AuditFile(path).holes(RULES, NOW + SECOND)] == [Kind.UNTOLD]
     on_disk.record(cycle_record(add(on_disk, "next")))
+
+
+def test_a_message_held_for_quiet_hours_is_late_only_after_their_end(store: SqliteStore) -> None:
+    account = add(store)
+    held = notice(account)
+    held = replace(held, facts=replace(held.facts, grade=Grade.WARNING))
+    ends = NOW + 60 * MINUTE
+    fresh = account_report(taken_at=ends + 5 * MINUTE)
+    store.record(cycle_record(account, notices=[held], states={"": CALM, POOL: CALM}, report=fresh))
+    store.hold_notice(store.pending_notices()[0].id, ends)
+    assert kinds(store, ends + 5 * MINUTE) == []
+    assert kinds(store, ends + 5 * MINUTE + SECOND) == [Kind.OVERDUE]

@@ -13,6 +13,7 @@ from marginbot.domain.alerting import AlertState
 from marginbot.domain.errors import Cause
 from marginbot.domain.escalation import MOST_ATTEMPTS, Accepted, Channel, Ring, RingAgain, RingRefused
 from marginbot.domain.grading import Grade
+from marginbot.domain.hours import QuietHours
 from marginbot.domain.notices import Unreachable
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, open_store
@@ -211,3 +212,14 @@ def test_killed_anywhere_nothing_is_lost_and_at_most_one_ringing_is_repeated(pat
                 assert list(store.due_channels(LATER)) == []
                 break
     assert deaths >= 10
+
+
+@pytest.mark.parametrize(("grade", "planned"), [(Grade.WARNING, 0), (Grade.CRITICAL, 1)])
+def test_in_quiet_hours_only_what_is_grave_rings(store: SqliteStore, grade: Grade, planned: int) -> None:
+    account, _ = add(store), channel(store, from_grade=Grade.WARNING)
+    observed(store, account, (POOL, state(grade)))
+    minute = NOW.hour * 60 + NOW.minute
+    store.set_quiet_hours(account.user_id, QuietHours((minute - 1) % 1440, (minute + 60) % 1440))
+    assert store.plan_steps(NOW) == planned
+    store.set_quiet_hours(account.user_id, None)
+    assert store.plan_steps(NOW) == 1 - planned

@@ -7,6 +7,7 @@ from functools import partial
 
 from marginbot.bot import render_reports
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
+from marginbot.bot.figures import until
 from marginbot.bot.render_reports import at_minute
 from marginbot.domain.errors import RequestError
 
@@ -15,7 +16,7 @@ _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
 async def report(call: Call, services: Services) -> Reply:
-    """/report [at HH:MM|off]; times in UTC."""
+    """/report [at HH:MM|off]; by the person's own clock."""
     reports, user_id = services.reports, call.person.user_id
     match [word.lower() for word in call.args]:
         case []:
@@ -26,11 +27,10 @@ async def report(call: Call, services: Services) -> Reply:
         case ["at", time] if found := _TIME.fullmatch(time):
             minute = int(found[1]) * 60 + int(found[2])
             reports.choose(user_id, minute, call.at)
-            return Reply(
-                html=f"A report every day at {at_minute(minute)} (it is {call.at:%H:%M} UTC now). /report off ends it."
-            )
+            clock = until(call.at, call.at)
+            return Reply(html=f"A report every day at {at_minute(minute)} (it is {clock} now). /report off ends it.")
         case ["at", _]:
-            raise RequestError("malformed time", advice="Say the time in UTC, such as /report at 08:00")
+            raise RequestError("malformed time", advice="Say the time of your day, such as /report at 08:00")
     raise wrong_usage(f"/report {USAGE}", "/report at 08:00")
 
 
