@@ -66,6 +66,14 @@ class Button:
 Rows = tuple[tuple[Button, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file to be sent with a message, which becomes its caption."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What is said in answer. `then` is the slow rest: it runs aside, and its own reply follows."""
@@ -73,6 +81,7 @@ class Reply:
     html: str  # empty: nothing is said
     buttons: Rows = ()
     picture: bytes | None = field(default=None, repr=False)  # PNG; `html` is its caption
+    document: Document | None = None  # `html` is its caption
     then: Callable[[], Awaitable[Reply]] | None = None
 
 

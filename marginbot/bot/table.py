@@ -14,7 +14,7 @@ from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
 from marginbot.bot.commands.channels import channels, drill
 from marginbot.bot.commands.chart import USAGE as CHART_USAGE
 from marginbot.bot.commands.chart import chart
-from marginbot.bot.commands.data import forget, users
+from marginbot.bot.commands.data import export, forget, users
 from marginbot.bot.commands.history import history
 from marginbot.bot.commands.hours import QUIET_USAGE, ZONE_USAGE, quiet, timezone
 from marginbot.bot.commands.look import positions, status
@@ -184,6 +184,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(name="unshare", usage="LABEL", help="take it out of this group's sight", where=GROUPS, handler=unshare),
     Command(name="cancel", usage="", help="stop the guided /add", where=PRIVATE, handler=cancel, members=False),
+    Command(
+        name="export",
+        usage="",
+        help="all that is stored about you, as a file",
+        where=PRIVATE,
+        handler=export,
+        members=False,
+    ),
     Command(
         name="forget",
         usage="",

@@ -104,12 +104,13 @@ class Voice:
         await ended(*self._aside)
 
     async def _speak(self, place: Place, reply: Reply) -> None:
-        found = pages(reply.html, CAPTION_LIMIT if reply.picture else LIMIT)
+        found = pages(reply.html, CAPTION_LIMIT if reply.picture or reply.document else LIMIT)
         chat_id = place.chat_id
         for number, page in enumerate(found, start=1):
             buttons = reply.buttons if number == len(found) else ()
-            picture = reply.picture if number == 1 else None
-            letter = Letter(chat_id=chat_id, thread_id=place.thread_id, html=page, buttons=buttons, picture=picture)
+            letter = Letter(chat_id=chat_id, thread_id=place.thread_id, html=page, buttons=buttons)
+            if number == 1:
+                letter = replace(letter, picture=reply.picture, document=reply.document)
             chat_id = await self._deliver(letter)
 
     async def _deliver(self, letter: Letter) -> int:

@@ -30,7 +30,7 @@ from telegram.error import (
     TelegramError,
 )
 
-from marginbot.bot.calls import Button, Rows
+from marginbot.bot.calls import Button, Document, Rows
 from marginbot.bot.render import LIMIT, to_plain
 from marginbot.domain.notices import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable
 from marginbot.logs import scrub
@@ -55,6 +55,7 @@ GONE = (
 # A change that changes nothing, and messages that cannot be changed.
 SAME = "not modified"
 FIXED = ("message to edit not found", "message can't be edited", "message_id_invalid", "message not found")
+NO_FILE = "Telegram did not take the file. Please try again later."
 # A topic that takes no more messages; the forum's general topic may.
 TOPIC_GONE = ("topic_closed", "topic_deleted", "topic_id_invalid", "thread not found")
 
@@ -77,6 +78,7 @@ class Letter:
     buttons: Rows = ()
     silent: bool = False
     picture: bytes | None = field(default=None, repr=False)  # PNG; `html` is its caption
+    document: Document | None = None  # `html` is its caption
 
 
 def outcome_of(error: TelegramError) -> Outcome | Refused:
@@ -137,6 +139,7 @@ class Form:
     mode: ParseMode | None
     markup: InlineKeyboardMarkup | None
     picture: bytes | None = field(default=None, repr=False)
+    document: Document | None = None
 
 
 async def amend(bot: Bot, letter: Letter, message_id: int) -> Outcome | NotEditable:
@@ -170,6 +173,8 @@ async def amend(bot: Bot, letter: Letter, message_id: int) -> Outcome | NotEdita
 
 def _forms(letter: Letter) -> list[Form]:
     markup = keyboard(letter.buttons)
+    if letter.document is not None:
+        return [Form(letter.html, ParseMode.HTML, markup, document=letter.document), Form(NO_FILE, None, None)]
     plain = to_plain(letter.html)
     return [
         Form(letter.html, ParseMode.HTML, markup, letter.picture),
@@ -179,8 +184,9 @@ def _forms(letter: Letter) -> list[Form]:
 
 
 async def _attempt(bot: Bot, letter: Letter, form: Form) -> Outcome | Refused:
+    send = _send_document if form.document else _send_picture if form.picture else _send_text
     try:
-        message = await (_send_picture(bot, letter, form) if form.picture else _send_text(bot, letter, form))
+        message = await send(bot, letter, form)
     except TelegramError as error:
         return outcome_of(error)
     return Sent(message.message_id)
@@ -208,6 +214,20 @@ async def _send_picture(bot: Bot, letter: Letter, form: Form) -> Message:
         parse_mode=form.mode,
         reply_markup=form.markup,
         disable_notification=letter.silent,
+    )
+
+
+async def _send_document(bot: Bot, letter: Letter, form: Form) -> Message:
+    assert form.document is not None
+    return await bot.send_document(
+        letter.chat_id,
+        InputFile(form.document.content, filename=form.document.name),
+        caption=form.text,
+        message_thread_id=letter.thread_id,
+        parse_mode=form.mode,
+        reply_markup=form.markup,
+        disable_notification=letter.silent,
+        disable_content_type_detection=True,
     )
 
 

@@ -7,10 +7,11 @@ sealed secrets are left out by name; a test fails when a table is neither.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marginbot.flow.ports import KnownPerson
+from marginbot.store.compact import long
 from marginbot.store.database import translated
 from marginbot.store.rows import Row, Rows
 
@@ -28,8 +29,14 @@ class Personal(Rows):
     """Answers for the person a row is about, and for who runs the bot."""
 
     def personal_data(self, user_id: int) -> dict[str, list[Row]]:
-        """Every row about a person by table, documents decoded; no secret and no hash of one."""
-        found = {table: self._about(table, user_id) for table in self._personal_tables()}
+        """Every row about a person by table, documents decoded; no secret and no hash of one.
+
+        Of history, the readings of the last minutes may still be in memory only; its packed numbers are unpacked.
+        """
+        symbols = {row["id"]: row["name"] for row in self._all("SELECT id, name FROM history_symbols")}
+        found = {
+            table: [_readable(row, symbols) for row in self._about(table, user_id)] for table in self._personal_tables()
+        }
         return {table: rows for table, rows in found.items() if rows}
 
     def people(self) -> Sequence[KnownPerson]:
@@ -70,12 +77,20 @@ class Personal(Rows):
         if not conditions:
             return []
         with translated():
-            rows = list(self._db.table(table).rows_where(" OR ".join(conditions), [user_id] * len(conditions)))
-        return [_readable(row) for row in rows]
+            return list(self._db.table(table).rows_where(" OR ".join(conditions), [user_id] * len(conditions)))
 
 
-def _readable(row: Row) -> Row:
-    return {name: _value(value) for name, value in row.items() if not name.endswith("_hash") and not _is_bytes(value)}
+def _readable(row: Row, symbols: Mapping[int, str]) -> Row:
+    shown = {name: value for name, value in row.items() if not name.endswith("_hash") and not _is_bytes(value)}
+    return dict(_field(name, value, symbols) for name, value in shown.items())
+
+
+def _field(name: str, value: Any, symbols: Mapping[int, str]) -> tuple[str, Any]:
+    if name == "symbol_id":
+        return "symbol", symbols.get(value)
+    if name.endswith("_short"):
+        return name.removesuffix("_short"), long(value)
+    return name, _value(value)
 
 
 def _is_bytes(value: Any) -> bool:

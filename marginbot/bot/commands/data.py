@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
+from collections.abc import Mapping
+from datetime import date
 
-from marginbot.bot.calls import Button, Call, Reply, Rows, Services, wrong_usage
+from marginbot.bot.calls import Button, Call, Document, Reply, Rows, Services, wrong_usage
 from marginbot.bot.figures import text
+from marginbot.domain.errors import LimitReached
 
 FORGET = "forget"
 MOST_LISTED = 60
+PLAIN_LIMIT = 5 * 1024**2  # a larger file is sent compressed
+FILE_LIMIT = 50 * 1024**2  # the largest file that Telegram takes from a bot
 NOTHING = "I hold nothing about you."
 FORGOTTEN = (
     "🗑 Done. Your accounts, keys, history, channels and shares are deleted and their place in the database is "
@@ -47,12 +54,35 @@ async def forget_decided(call: Call, number: str, services: Services, *, yes: bo
     return Reply(html=FORGOTTEN)
 
 
-def exported(user_id: int, services: Services) -> bytes | None:
-    """All that is stored about a person as a JSON file; None where there is nothing."""
-    data = services.store.personal_data(user_id)
+async def export(call: Call, services: Services) -> Reply:
+    """/export: everything about the person who asks; who was put out may take it too."""
+    for account in services.store.accounts_of(call.person.user_id):
+        services.store.pools(account.id)  # writes what of its history was in memory only
+    data = services.store.personal_data(call.person.user_id)
     if not data:
-        return None
-    return json.dumps(data, indent=1, ensure_ascii=False, default=str).encode()
+        return Reply(html=NOTHING)
+    document = await asyncio.to_thread(exported, data, call.at.date())
+    count = sum(len(rows) for rows in data.values())
+    return Reply(
+        html=f"📄 All that I hold about you: {count} records. Your keys and the addresses of your channels are left "
+        "out: they are sealed, and never leave. Money and prices in the history have five digits. "
+        "/forget deletes everything.",
+        document=document,
+    )
+
+
+def exported(data: Mapping[str, object], day: date) -> Document:
+    """A person's data as a JSON file, compressed where it is large; `LimitReached` where even that is too large."""
+    name, content = f"marginbot-{day}.json", json.dumps(data, indent=1, ensure_ascii=False, default=str).encode()
+    if len(content) > PLAIN_LIMIT:
+        name, content = f"{name}.gz", gzip.compress(content)
+    if len(content) > FILE_LIMIT:
+        raise LimitReached(
+            "an export too large to send",
+            advice=f"What I hold about you is {len(content) / 1024**2:.0f} MB, compressed; Telegram takes "
+            f"{FILE_LIMIT // 1024**2} MB from a bot. Ask the operator to hand it to you. Nothing was sent.",
+        )
+    return Document(name, content)
 
 
 async def users(call: Call, services: Services) -> Reply:
