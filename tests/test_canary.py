@@ -101,7 +101,7 @@ def everything_happens(world: World, okx: OkxServer, hook: Hook) -> None:
         tg.wait_for_sync(ALICE, lambda message: True, 20.0, after=asked)
 
 
-def test_no_secret_is_left_anywhere(world: World, okx: OkxServer, hook: Hook) -> None:
+def test_failure_34_no_secret_is_left_anywhere(world: World, okx: OkxServer, hook: Hook) -> None:
     with beats() as (address, _):
         urls = {"binanceusdm": world.exchange.url, "okx": okx.url, "bybit": world.exchange.url}
         environment = world.environment | {
@@ -204,7 +204,7 @@ def test_it_speaks_to_nobody_but_exchanges_telegram_the_heartbeat_and_channels(w
     assert {host for host, _ in seen} == {"127.0.0.1"}
 
 
-def test_the_repository_ignores_what_holds_keys() -> None:
+def test_failure_35_the_repository_ignores_what_holds_keys() -> None:
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():
         pytest.skip("not a checkout")

@@ -183,7 +183,7 @@ def test_replay_wants_a_file_or_an_exchange_and_a_period(tmp_path: Path, argumen
     assert (result.returncode, "--period" in result.stderr) == (2, True)
 
 
-def test_a_secret_as_argument_is_refused(tmp_path: Path) -> None:
+def test_failure_40_a_secret_as_argument_is_refused(tmp_path: Path) -> None:
     result = marginbot(tmp_path, "snapshot", "binanceusdm", "--key", "the-api-key")
     assert result.returncode == 2
     assert "MARGINBOT_KEY" in result.stderr

@@ -32,8 +32,14 @@ def test_every_test_that_security_md_names_exists() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_no_certificate_check_is_switched_off() -> None:
-    """failure_39"""
+def test_every_case_in_security_md_has_a_test_named_after_it() -> None:
+    cases = re.findall(r"^\| (\d\d) \|", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert cases == [str(number) for number in range(32, 43)]
+    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [case for case in cases if f"def test_failure_{case}_" not in tests] == []
+
+
+def test_failure_39_no_certificate_check_is_switched_off() -> None:
     found = []
     for file in (ROOT / "marginbot").rglob("*.py"):
         text = file.read_text(encoding="utf-8")

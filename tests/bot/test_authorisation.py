@@ -54,7 +54,7 @@ def expected(command: Command, role: str, *, private: bool) -> str | None:
 
 @pytest.mark.parametrize("private", [True, False], ids=["private", "group"])
 @pytest.mark.parametrize("role", ROLES)
-async def test_every_command_for_every_role(
+async def test_failure_37_every_command_for_every_role(
     bot: TelegramSide, desk: Desk, tg: TelegramServer, role: str, private: bool
 ) -> None:
     for number, command in enumerate(COMMANDS):

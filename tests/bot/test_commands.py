@@ -60,7 +60,7 @@ async def test_add_in_one_line_shows_what_was_found_before_anything_is_stored(de
     assert desk.changed == [stored]
 
 
-async def test_a_refused_account_gets_its_new_key_under_the_same_label(desk: Desk) -> None:
+async def test_failure_32_a_refused_account_gets_its_new_key_under_the_same_label(desk: Desk) -> None:
     refused = desk.add(ALICE)
     now = desk.clock()
     desk.store.record(
@@ -151,7 +151,7 @@ async def test_status_in_private_and_in_a_group(desk: Desk) -> None:
     assert "No account is shared" in (await status(desk.call(BOB, chat_id=GROUP), desk.services)).html
 
 
-async def test_invitations(desk: Desk) -> None:
+async def test_failure_36_invitations_are_opaque_and_single_use(desk: Desk) -> None:
     reply = await invite(desk.call(OPERATOR), desk.services)
     code = reply.html.split("<code>/start ")[1].split("</code>")[0]
     with pytest.raises(NotAllowed):

@@ -46,7 +46,7 @@ def stored(desk: Desk) -> list[str]:
     return [account.label for account in desk.store.accounts_of(ALICE)]
 
 
-async def test_a_key_that_can_withdraw_is_refused(desk: Desk) -> None:
+async def test_failure_32_a_key_that_can_withdraw_is_refused(desk: Desk) -> None:
     desk.reader.rights = replace(READ_ONLY, can_withdraw=True)
     with pytest.raises(KeyCanWithdraw):
         await last(await add(desk.call(ALICE, *ADD), desk.services))

@@ -9,6 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from marginbot import logs
+from marginbot.bot.build import TelegramSide
+from tests.bot.builders import BOB, CHARLIE, OPERATOR
+from tests.bot.conftest import Desk
+from tests.servers.telegram import TelegramServer
 
 TOKEN = "8123456789:AAE-canary_token_0123456789abcdefgh"
 SECRET = "canary-secret-5f2c9d7e1b"
@@ -49,6 +53,29 @@ def test_failure_33_nothing_secret_reaches_the_log(fmt: str, capsys: pytest.Capt
     assert "123456:TEST" not in written
     assert "ValueError" in written
     assert written.count(logs.STRUCK) >= 6
+
+
+async def test_failure_41_no_code_that_lets_somebody_in_reaches_the_log_or_the_database(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("debug", "text")
+    asked = tg.private(OPERATOR, "/invite")
+    told = await tg.wait_for(OPERATOR, "/start ", after=asked)
+    code = told.text.split("/start ")[1].split()[0]
+    asked = tg.private(CHARLIE, f"/start {code}")
+    await tg.wait_for(CHARLIE, "Welcome", after=asked)
+    asked = tg.private(CHARLIE + 1, f"/start {code}")
+    await tg.wait_for(CHARLIE + 1, "not valid", after=asked)
+    asked = tg.private(BOB, "/forget")
+    question = await tg.wait_for(BOB, "Delete everything about you?", after=asked)
+    number = str(question.buttons[0][0].data).rpartition(":")[2]
+    written = capsys.readouterr().err
+    assert "refused" in written
+    rows = [str(row) for row in desk.store._db.query("SELECT * FROM invites")]
+    assert rows
+    for secret in (code, number):
+        assert secret not in written
+        assert secret not in "".join(rows)
 
 
 def test_requests_and_updates_of_the_telegram_library_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:

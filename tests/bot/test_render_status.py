@@ -84,7 +84,7 @@ def test_fine_is_said_only_when_everything_is_known_and_calm(name: str) -> None:
     assert "All fine" not in render_status.status(STATUSES[name], VIEW)
 
 
-def test_a_group_sees_no_amounts() -> None:
+def test_failure_42_a_group_sees_no_amounts() -> None:
     html = render_status.status(STATUSES["group"], VIEW)
     assert "USDT" not in html
     assert "71.3%" in html

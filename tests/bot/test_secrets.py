@@ -20,7 +20,7 @@ def order(tg: TelegramServer) -> list[str]:
     return [call.method for call in tg.calls() if call.method in ("deleteMessage", "sendMessage")]
 
 
-async def test_the_message_with_the_secret_is_gone_before_anything_else(
+async def test_failure_35_the_message_with_the_secret_is_gone_before_anything_else(
     bot: TelegramSide, desk: Desk, tg: TelegramServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")

@@ -22,7 +22,9 @@ KEY, SECRET = "alices-api-key-0001", "canary-secret-5f2c9d7e1b"
 ADD = f"/add bybit main {KEY} {SECRET}"
 
 
-async def test_groups_are_told_only_what_was_asked_there(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
+async def test_failure_42_groups_are_told_only_what_was_asked_there(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer
+) -> None:
     alerted(desk, desk.add(ALICE))
     tg.say(GROUP, ALICE, "/positions")
     await tg.wait_for(GROUP, "answered in our private chat only")

@@ -186,7 +186,7 @@ SPOILED: list[Any] = [None, [], {}, "", "<html>", 0, True, [1], {"result": []}, 
     "venue", [name for name, venue in OWN.items() if venue.permissions not in (None, permissions.PUBLIC_ADDRESS)]
 )
 @pytest.mark.parametrize("answer", SPOILED, ids=repr)
-def test_an_answer_that_makes_no_sense_is_never_read_only(venue: str, answer: Any) -> None:
+def test_failure_38_an_answer_that_makes_no_sense_is_never_read_only(venue: str, answer: Any) -> None:
     ask = VENUES[venue].permissions
     assert ask is not None
     assert verdict(ask.parse(answer)) is UNKNOWN

@@ -53,7 +53,7 @@ def test_only_operators_invite(store: Ledger, who: int) -> None:
         access(store, AccessMode.OPEN).invite(who, T0)
 
 
-def test_an_invite_works_once_and_not_for_ever(store: Ledger) -> None:
+def test_failure_36_an_invite_works_once_and_not_for_ever(store: Ledger) -> None:
     asked = access(store, AccessMode.INVITE)
     code, expires_at = asked.invite(OPERATOR, T0)
     assert expires_at == T0 + INVITE_LIFETIME

@@ -76,7 +76,7 @@ def test_what_was_removed_is_gone_from_every_page(path: Path, on_disk: SqliteSto
     assert b"velvet-hammer" not in pages
 
 
-def test_a_replaced_credential_is_gone_too(path: Path, on_disk: SqliteStore) -> None:
+def test_failure_32_a_replaced_credential_is_gone_from_every_page(path: Path, on_disk: SqliteStore) -> None:
     account = add(on_disk)
     sealed = [blob for (blob,) in on_disk._db.conn.execute("SELECT sealed FROM secrets")]
     on_disk.replace_credential(account.id, Credential("new", "newer"), account.created_at)
