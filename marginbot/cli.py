@@ -278,28 +278,37 @@ def replay(
 
 
 @cli.command()
-def keygen() -> None:
-    """Print a new master key."""
+@click.option("--keyring", metavar="SERVICE", help="Keep it in the system's keyring under this name; print nothing.")
+def keygen(keyring: str | None) -> None:
+    """Print a new master key, or put it into the operating system's keyring."""
     from marginbot.store import new_master_key
+    from marginbot.strongbox import keep_key
 
-    click.echo(new_master_key())
+    if keyring is None:
+        click.echo(new_master_key())
+        return
+    keep_key(keyring, new_master_key())
+    click.echo(f"A new key is in the keyring: set MARGINBOT_MASTER_KEY_KEYRING={keyring}. Keep a copy elsewhere.")
 
 
 @cli.command("rotate-key")
+@click.option("--keyring", metavar="SERVICE", help="Take the new key from the keyring instead.")
 @click.pass_context
-def rotate_key(ctx: click.Context) -> None:
+def rotate_key(ctx: click.Context, keyring: str | None) -> None:
     """Re-encrypt every stored credential under a new master key, given as MARGINBOT_NEW_MASTER_KEY."""
     from marginbot.store import instance_lock, open_database, parse_master_key, rotate
+    from marginbot.strongbox import read_key
 
     settings = _settings(ctx)
-    new = os.environ.get("MARGINBOT_NEW_MASTER_KEY", "").strip()
+    new = read_key(keyring) if keyring else os.environ.get("MARGINBOT_NEW_MASTER_KEY", "").strip()
     if not new:
         raise ConfigError("MARGINBOT_NEW_MASTER_KEY is not set: make a key with `marginbot keygen` and set it")
     old, new_key = parse_master_key(settings.master_key_text()), parse_master_key(new)
     with instance_lock(settings.database), closing(open_database(settings.database)) as database:
         count = rotate(database.conn, old=old, new=new_key)
     click.echo(
-        f"{count} records are sealed anew. Put the new key in MARGINBOT_MASTER_KEY now: "
+        f"{count} records are sealed anew. Give the bot the new key now, by "
+        f"{f'MARGINBOT_MASTER_KEY_KEYRING={keyring}' if keyring else 'MARGINBOT_MASTER_KEY'}: "
         "the old one no longer opens the database."
     )
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from marginbot.domain.errors import ConfigError
 from marginbot.flow.access import AccessMode
+from marginbot.strongbox import read_key
 
 _PREFIX = "MARGINBOT_"
 _LEVELS = ("debug", "info", "warning", "error")
@@ -25,6 +26,7 @@ EXAMPLES = {
     "database": "marginbot.db",
     "master_key": "the line that `marginbot keygen` prints",
     "master_key_file": "/etc/marginbot/master-key, a file holding the line that `marginbot keygen` prints",
+    "master_key_keyring": "marginbot, the name given to `marginbot keygen --keyring marginbot`",
     "admin_ids": "12345678,87654321",
     "access": "admins, invite or open",
     "poll_interval": "30",
@@ -50,6 +52,7 @@ class Settings(BaseSettings):
     database: Path = Path("marginbot.db")
     master_key: SecretStr | None = None
     master_key_file: Path | None = None
+    master_key_keyring: str | None = None  # a service name
     admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
     access: AccessMode = AccessMode.INVITE
     poll_interval: float = Field(default=30.0, ge=0.05, le=3600)
@@ -64,7 +67,13 @@ class Settings(BaseSettings):
     log_format: str = "text"
 
     @field_validator(
-        "telegram_token", "telegram_api_url", "master_key", "master_key_file", "heartbeat_url", mode="before"
+        "telegram_token",
+        "telegram_api_url",
+        "master_key",
+        "master_key_file",
+        "master_key_keyring",
+        "heartbeat_url",
+        mode="before",
     )
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
@@ -162,13 +171,15 @@ class Settings(BaseSettings):
         return self.telegram_token.get_secret_value().strip()
 
     def master_key_text(self) -> str:
-        """The master key from the environment or its file, or a `ConfigError` that says how to make one."""
+        """The master key from the environment, its file or the keyring; a `ConfigError` says how to make one."""
         if self.master_key is not None:
             return self.master_key.get_secret_value().strip()
+        if self.master_key_file is None and self.master_key_keyring is not None:
+            return read_key(self.master_key_keyring.strip())
         if self.master_key_file is None:
             raise ConfigError(
                 f"{_PREFIX}MASTER_KEY is not set: make a key with `marginbot keygen`, keep it outside the database's "
-                f"backups, and set {_PREFIX}MASTER_KEY or {_PREFIX}MASTER_KEY_FILE"
+                f"backups, and set {_PREFIX}MASTER_KEY, {_PREFIX}MASTER_KEY_FILE or {_PREFIX}MASTER_KEY_KEYRING"
             )
         try:
             text = self.master_key_file.read_text(encoding="utf-8").strip()
