@@ -23,6 +23,7 @@ from marginbot.bot.calls import Services
 from marginbot.bot.operators import OperatorLine
 from marginbot.bot.render_turmoil import operators as turmoil_for_operators
 from marginbot.bot.teller import TelegramTeller
+from marginbot.bot.weblinks import WebLinks
 from marginbot.channels import Channels
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError
@@ -54,6 +55,7 @@ from marginbot.metrics import Metrics
 from marginbot.scheduler import Scheduler
 from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
 from marginbot.store.audit import AuditFile
+from marginbot.webform import FormServer
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +180,8 @@ class Bot:
             pause=settings.pause,
             channels=self._channels,
             buddies=BuddyDesk(store),
+            links=WebLinks(settings.form_url or ""),
+            egress_ip=settings.egress_ip,
         )
         self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services, bot=bot)
         self._watch = build_watch(
@@ -209,6 +213,11 @@ class Bot:
         self._pushes = Pushes(streams, store, self._watch.cycle, clock=utc_now)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
+        self._form = (
+            FormServer(settings.form_address, services.links, self._telegram.submitted, clock=utc_now)
+            if settings.form_address
+            else None
+        )
         self._beat_at: datetime | None = None
 
     async def run_until_stopped(self) -> None:
@@ -216,6 +225,8 @@ class Bot:
         self._listen_for_signals()
         if self._health:
             await self._health.start()
+        if self._form:
+            await self._form.start()
         self._watch.cycle.on_notices = self._deliver
         gc.collect()
         gc.freeze()  # what ccxt brings along stays for good; walking through it would stop everything for a while
@@ -308,6 +319,8 @@ class Bot:
 
     async def _stop(self, talking: asyncio.Task[None]) -> None:
         log.info("stopping")
+        if self._form:
+            await self._form.stop()
         self._scheduler.stop()
         await self._pushes.stop()
         await asyncio.gather(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -35,6 +36,9 @@ EXAMPLES = {
     "exchange_urls": '{"bybit": "https://api.bybit.example"}',
     "proxies": '{"binanceusdm": ["http://10.0.0.2:3128", "http://10.0.0.3:3128"]}',
     "http_listen": "127.0.0.1:8080, or empty to turn it off",
+    "egress_ip": "203.0.113.7, the address that exchanges see of this server; several with commas",
+    "form_url": "https://bot.example/key, the address at which your HTTPS proxy shows MARGINBOT_FORM_LISTEN",
+    "form_listen": "127.0.0.1:8081",
     "heartbeat_url": "https://hc.example/ping/…",
     "venue_pushes": "true or false",
     "log_level": "debug, info, warning or error",
@@ -61,6 +65,9 @@ class Settings(BaseSettings):
     exchange_urls: dict[str, str] = Field(default_factory=dict)
     proxies: dict[str, tuple[str, ...]] = Field(default_factory=dict, repr=False)  # an address may hold a password
     http_listen: str = "127.0.0.1:8080"
+    egress_ip: str = ""
+    form_url: str | None = None
+    form_listen: str = "127.0.0.1:8081"
     heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
     venue_pushes: bool = False
     log_level: str = "info"
@@ -72,6 +79,7 @@ class Settings(BaseSettings):
         "master_key",
         "master_key_file",
         "master_key_keyring",
+        "form_url",
         "heartbeat_url",
         mode="before",
     )
@@ -104,6 +112,27 @@ class Settings(BaseSettings):
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         return None if value is None else _checked_url(value)
+
+    @field_validator("egress_ip")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        return ", ".join(str(ip_address(part.strip())) for part in value.split(",") if part.strip())
+
+    @field_validator("form_url")
+    @classmethod
+    def _form_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(_checked_url(value))
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1")):
+            raise ValueError("keys are sent there, so it must be https")
+        return _checked_url(value)
+
+    @field_validator("form_listen")
+    @classmethod
+    def _form_listen(cls, value: str) -> str:
+        _host_and_port(value)
+        return value.strip()
 
     @field_validator("exchange_urls")
     @classmethod
@@ -143,6 +172,11 @@ class Settings(BaseSettings):
     def listen(self) -> tuple[str, int] | None:
         """Where `/healthz` and `/metrics` listen; None when turned off."""
         return _host_and_port(self.http_listen) if self.http_listen else None
+
+    @property
+    def form_address(self) -> tuple[str, int] | None:
+        """Where the web form for keys listens; None when turned off."""
+        return _host_and_port(self.form_listen) if self.form_url else None
 
     @property
     def poll_every(self) -> timedelta:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import urlopen
 
 import pytest
 
-from tests.running import RunningBot, running_bot
+from tests.running import RunningBot, free_port, running_bot
 from tests.servers.okx import OkxAccount, OkxServer
 from tests.test_channels_end_to_end import Hook, hook
 from tests.test_cli import marginbot
@@ -29,6 +29,7 @@ WRONG = "canary-wrong-secret-91c4aa07"
 OKX = ("okx-key", "okx-secret", "okx-passphrase")
 TOKEN = "123456:TEST"
 BEAT = "canary-heartbeat-77b0"
+FORM_KEY, FORM_SECRET = "canary-form-key-8e20b7", "canary-form-secret-0cd41f93"
 GUIDED_KEY, GUIDED = "canary-guided-key-27ad11", "canary-guided-secret-6b19e2f4"
 
 
@@ -40,6 +41,8 @@ def canaries(bot: RunningBot, hook_address: str) -> dict[str, str]:
         "wrong secret": WRONG,
         "OKX secret": OKX[1],
         "OKX passphrase": OKX[2],
+        "form key": FORM_KEY,
+        "form secret": FORM_SECRET,
         "guided key": GUIDED_KEY,
         "guided secret": GUIDED,
         "bot token": TOKEN,
@@ -66,8 +69,19 @@ def okx() -> Iterator[OkxServer]:
         yield server
 
 
-def everything_happens(world: World, okx: OkxServer, hook: Hook) -> None:
-    """Registrations right and wrong, in one line and guided; alerts, channels, faults of everyone."""
+def a_key_by_the_form(world: World) -> str:
+    """Somebody enters a key in the web form; the link's token."""
+    asked = world.tg.private(ALICE, "/add bybit formed")
+    told = world.tg.wait_for_sync(ALICE, "Or use the web form", 20.0, after=asked)
+    address = str(told.buttons[0][0].url)
+    with urlopen(address, urlencode({"key": FORM_KEY, "secret": FORM_SECRET}).encode(), timeout=5) as answer:
+        assert answer.status == 200
+    world.tg.wait_for_sync(ALICE, "Nothing was stored", 30.0, after=told.message_id)
+    return address.rpartition("/")[2]
+
+
+def everything_happens(world: World, okx: OkxServer, hook: Hook) -> str:
+    """Registrations right and wrong, in one line, guided and by the form; alerts, channels, faults of everyone."""
     tg, exchange = world.tg, world.exchange
     asked = tg.private(ALICE, f"/add binanceusdm bad {KEY} {WRONG}")
     tg.wait_for_sync(ALICE, "Nothing was stored", 20.0, after=asked)
@@ -82,6 +96,7 @@ def everything_happens(world: World, okx: OkxServer, hook: Hook) -> None:
     tg.wait_for_sync(ALICE, "Got it", 20.0)
     asked = tg.private(ALICE, GUIDED)
     tg.wait_for_sync(ALICE, "Nothing was stored", 30.0, after=asked)
+    token = a_key_by_the_form(world)
     world.add()
     asked = tg.private(ALICE, f"/add okx second {' '.join(OKX)}")
     tg.wait_for_sync(ALICE, "Watching", 20.0, after=asked)
@@ -99,18 +114,22 @@ def everything_happens(world: World, okx: OkxServer, hook: Hook) -> None:
     for command in ("/accounts", "/status", "/history", "/channels", "/channels test 1", "/drill", "/thresholds"):
         asked = tg.private(ALICE, command)
         tg.wait_for_sync(ALICE, lambda message: True, 20.0, after=asked)
+    return token
 
 
 def test_failure_34_no_secret_is_left_anywhere(world: World, okx: OkxServer, hook: Hook) -> None:
     with beats() as (address, _):
         urls = {"binanceusdm": world.exchange.url, "okx": okx.url, "bybit": world.exchange.url}
+        form = f"127.0.0.1:{free_port()}"
         environment = world.environment | {
+            "MARGINBOT_FORM_URL": f"http://{form}",
+            "MARGINBOT_FORM_LISTEN": form,
             "MARGINBOT_EXCHANGE_URLS": json.dumps(urls),
             "MARGINBOT_HEARTBEAT_URL": f"{address}{BEAT}",
         }
         with running_bot(world.folder, environment) as bot:
             bot.wait_until_healthy()
-            everything_happens(world, okx, hook)
+            token = everything_happens(world, okx, hook)
             pages = [urlopen(f"http://127.0.0.1:{bot.port}/{page}", timeout=5) for page in ("metrics", "healthz")]
             assert bot.process is not None
             commands = Path(f"/proc/{bot.process.pid}/cmdline")
@@ -132,7 +151,7 @@ def test_failure_34_no_secret_is_left_anywhere(world: World, okx: OkxServer, hoo
             "what the channel was told": json.dumps(hook.received).encode(),
             **{file.name: file.read_bytes() for file in world.folder.iterdir() if file.is_file()},
         }
-        secrets = canaries(bot, hook.address)
+        secrets = canaries(bot, hook.address) | {"form link": token}
         assert {"bot.log", "bot.db", "copy.db", "reading.json"} <= set(places)
         assert leaks(bot, secrets, places) == []
         assert len(places["bot.log"]) > 2000

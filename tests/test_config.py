@@ -68,6 +68,12 @@ BAD = [
     ("HTTP_LISTEN", "localhost:http"),
     ("HTTP_LISTEN", "localhost:65536"),
     ("HEARTBEAT_URL", "hc.example/ping"),
+    ("EGRESS_IP", "bot.example"),
+    ("EGRESS_IP", "203.0.113.7, 203.0.113.256"),
+    ("FORM_URL", "bot.example"),
+    ("FORM_URL", "http://bot.example/key"),
+    ("FORM_URL", "ws://127.0.0.1/key"),
+    ("FORM_LISTEN", "8081"),
     ("LOG_LEVEL", "loud"),
     ("LOG_FORMAT", "xml"),
 ]
@@ -117,6 +123,10 @@ GOOD: list[tuple[str, str, Callable[[Settings], object], object]] = [
     ("HTTP_LISTEN", "", lambda s: s.listen, None),
     ("HEARTBEAT_URL", "https://hc.example/ping/1", lambda s: s.heartbeat_url, "https://hc.example/ping/1"),
     ("HEARTBEAT_URL", " ", lambda s: s.heartbeat_url, None),
+    ("EGRESS_IP", " 203.0.113.7,2001:DB8::7", lambda s: s.egress_ip, "203.0.113.7, 2001:db8::7"),
+    ("FORM_URL", "https://bot.example/key/", lambda s: s.form_url, "https://bot.example/key"),
+    ("FORM_URL", "http://127.0.0.1:8081", lambda s: s.form_address, ("127.0.0.1", 8081)),
+    ("FORM_URL", " ", lambda s: s.form_address, None),
     ("LOG_LEVEL", "DEBUG", lambda s: s.log_level, "debug"),
     ("LOG_FORMAT", "json", lambda s: s.log_format, "json"),
 ]

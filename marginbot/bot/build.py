@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, ExtBot, MessageHandler, filters
 from telegram.request import HTTPXRequest
 
 from marginbot.bot.calls import Services
-from marginbot.bot.guard import Guard
+from marginbot.bot.commands.add import submitted
+from marginbot.bot.guard import Guard, answered
 from marginbot.bot.menus import set_menus
 from marginbot.bot.messenger import TelegramMessenger
 from marginbot.bot.polling import POLL, Poller, TelegramHealth
 from marginbot.bot.turns import Turns
 from marginbot.bot.types import App
-from marginbot.bot.voice import Voice
+from marginbot.bot.voice import Place, Voice
+from marginbot.bot.weblinks import Wanted
 from marginbot.bot.wire import outcome_of
 from marginbot.domain.errors import ConfigError
 from marginbot.flow.tasks import ended
@@ -99,6 +103,11 @@ class TelegramSide:
                 self.health.trouble = type(error).__name__
             await asyncio.sleep(pause)
             pause = min(10.0, pause * 2)
+
+    def submitted(self, wanted: Wanted, parts: Sequence[str]) -> None:
+        """A key that came by the web form; what becomes of it is told in the chat."""
+        work = partial(submitted, wanted, parts, self.services)
+        self.voice.answer_aside(Place(wanted.chat_id), work, answered)
 
     async def stop(self, listening: asyncio.Task[None] | None = None) -> None:
         """Stop listening, finish what was begun, release connections."""

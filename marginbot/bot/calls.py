@@ -12,6 +12,7 @@ from marginbot.bot.charts import Easel
 from marginbot.bot.confirmations import Confirmations
 from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
+from marginbot.bot.weblinks import WebLinks
 from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
 from marginbot.flow.buddies import BuddyDesk
@@ -46,6 +47,8 @@ class Services:
     questions: Questions = field(default_factory=Questions)
     confirmations: Confirmations = field(default_factory=Confirmations)
     budget: Budget = field(default_factory=Budget)
+    links: WebLinks = field(default_factory=WebLinks)
+    egress_ip: str = ""  # what exchanges see of this server, for the lists of their keys; empty: not known
 
     @property
     def whatif(self) -> WhatIf:

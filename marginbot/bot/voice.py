@@ -61,6 +61,10 @@ class Voice:
         if reply.then is not None:
             self._start(self._follow(place, reply.then, guarded))
 
+    def answer_aside(self, place: Place, work: Callable[[], Awaitable[Reply]], guarded: Guarded) -> None:
+        """Say what some work leads to, without holding up who asked for it."""
+        self._start(self._follow(place, work, guarded))
+
     def tell(self, chat_id: int, html: str) -> None:
         """Say something that nobody waits for."""
         self._start(self._speak(Place(chat_id), Reply(html=html)))

@@ -10,10 +10,12 @@ from marginbot.bot.calls import Button, Call, Reply, Rows, Services
 from marginbot.bot.consent import Question
 from marginbot.bot.dialogue import Dialogue
 from marginbot.bot.figures import text
+from marginbot.bot.weblinks import Wanted
 from marginbot.domain.errors import MarginbotError, ReadingError
 from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.flow.ports import VenueInfo
 from marginbot.flow.registration import Request
+from marginbot.logs import redact
 
 ADD_USAGE = "/add EXCHANGE LABEL KEY [SECRET [PASSPHRASE]]"
 
@@ -23,6 +25,7 @@ async def add(call: Call, services: Services) -> Reply:
     services.access.require_member(call.person.user_id)
     services.dialogues.end(call.person.user_id)
     services.questions.drop(call.person.user_id)
+    services.links.drop(call.person.user_id)
     if len(call.args) > 2:
         exchange, label, *parts = call.args
         return _check(call, services, exchange, label, parts)
@@ -33,7 +36,7 @@ async def add(call: Call, services: Services) -> Reply:
     except MarginbotError:
         services.dialogues.end(call.person.user_id)
         raise
-    return _ask(dialogue, services)
+    return _ask(dialogue, call, services)
 
 
 async def add_in_group(call: Call, services: Services) -> Reply:
@@ -56,8 +59,9 @@ async def answer(call: Call, words: str, services: Services) -> Reply:
         return Reply(html="That took a while and I have dropped what you had told me. Start again with /add.")
     _take(dialogue, words, call, services)
     if dialogue.venue is None or dialogue.label is None or dialogue.next_field is not None:
-        return _ask(dialogue, services)
+        return _ask(dialogue, call, services)
     services.dialogues.end(call.person.user_id)
+    services.links.drop(call.person.user_id)
     return _check(call, services, dialogue.venue.id, dialogue.label, dialogue.parts)
 
 
@@ -69,7 +73,7 @@ async def choose(call: Call, venue_id: str, services: Services) -> Reply:
         dialogue = services.dialogues.begin(call.person.user_id, call.at)
     dialogue.venue = services.registration.venue(venue_id)
     dialogue.touched_at = call.at
-    return _ask(dialogue, services)
+    return _ask(dialogue, call, services)
 
 
 def _take(dialogue: Dialogue, words: str, call: Call, services: Services) -> None:
@@ -83,7 +87,7 @@ def _take(dialogue: Dialogue, words: str, call: Call, services: Services) -> Non
         dialogue.parts.append(words.strip())
 
 
-def _ask(dialogue: Dialogue, services: Services) -> Reply:
+def _ask(dialogue: Dialogue, call: Call, services: Services) -> Reply:
     venue = dialogue.venue
     if venue is None:
         return Reply(
@@ -94,7 +98,9 @@ def _ask(dialogue: Dialogue, services: Services) -> Reply:
         return Reply(
             html=f"<b>{text(venue.title, 60)}</b>.\nWhat shall I call this account? One word, such as main or desk-2."
         )
-    return Reply(html=_ask_credential(dialogue, venue))
+    if dialogue.parts:
+        return Reply(html=f"Got it. {_now_send(dialogue)}")
+    return _ask_credential(dialogue, call, services, venue)
 
 
 def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:
@@ -104,12 +110,50 @@ def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:
     return tuple(tuple(row[at : at + 2]) for at in range(0, len(row), 2))
 
 
-def _ask_credential(dialogue: Dialogue, venue: VenueInfo) -> str:
-    wanted = f"Now send the <b>{text(dialogue.next_field or '', 60)}</b>."
-    if dialogue.parts:
-        return f"Got it. {wanted}"
-    care = "\nI delete your message as soon as I have read it." if venue.needs_secret else ""
-    return f"{text(venue.instructions, 600)}\n\n{wanted}{care}\n/cancel stops this."
+def _now_send(dialogue: Dialogue) -> str:
+    return f"Now send the <b>{text(dialogue.next_field or '', 60)}</b>."
+
+
+def _ask_credential(dialogue: Dialogue, call: Call, services: Services, venue: VenueInfo) -> Reply:
+    """How to make a key there, and the two ways to hand it over; an address is no secret and needs neither."""
+    lines = [text(venue.instructions, 600), ""]
+    if venue.needs_secret:
+        lines += [_address_line(services.egress_ip), ""]
+    lines.append(_now_send(dialogue))
+    link = _web_link(dialogue, call, services, venue)
+    if venue.needs_secret:
+        lines.append("I delete your message as soon as I have read it.")
+    if link:
+        lines.append(
+            "Or use the web form: then the key does not pass through Telegram at all. It works once, for 10 min."
+        )
+    buttons: Rows = ((Button("Enter the key in a web form", url=link),),) if link else ()
+    return Reply(html="\n".join([*lines, "/cancel stops this."]), buttons=buttons)
+
+
+def _address_line(egress_ip: str) -> str:
+    where = f"is <code>{text(egress_ip, 100)}</code>" if egress_ip else "is known to who runs this bot"
+    return f"This server's IP address {where}: if the key can be tied to it, nobody else can use the key."
+
+
+def _web_link(dialogue: Dialogue, call: Call, services: Services, venue: VenueInfo) -> str | None:
+    if not venue.needs_secret or dialogue.label is None:
+        return None
+    wanted = Wanted(
+        person=call.person, chat_id=call.chat_id, venue=venue, label=dialogue.label, asked_at=services.clock()
+    )
+    return services.links.offer(wanted)
+
+
+async def submitted(wanted: Wanted, parts: Sequence[str], services: Services) -> Reply:
+    """What was entered in the web form: checked just as if it had been sent in the chat, and told there."""
+    user_id = wanted.person.user_id
+    services.dialogues.end(user_id)
+    services.questions.drop(user_id)
+    for part in parts:
+        redact(part)
+    call = Call(person=wanted.person, chat_id=wanted.chat_id, private=True, at=services.clock(), bot_name="")
+    return _check(call, services, wanted.venue.id, wanted.label, parts)
 
 
 def _check(call: Call, services: Services, exchange: str, label: str, parts: Sequence[str]) -> Reply:

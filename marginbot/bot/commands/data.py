@@ -50,6 +50,7 @@ async def forget_decided(call: Call, number: str, services: Services, *, yes: bo
         return Reply(html="Nothing was deleted.")
     services.dialogues.end(call.person.user_id)
     services.questions.drop(call.person.user_id)
+    services.links.drop(call.person.user_id)
     services.store.forget_person(call.person.user_id)
     return Reply(html=FORGOTTEN)
 

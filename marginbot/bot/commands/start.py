@@ -48,6 +48,7 @@ def _next_step(call: Call, services: Services) -> str:
 async def cancel(call: Call, services: Services) -> Reply:
     """/cancel: leave the guided /add, or the question about a key that can trade."""
     asked = services.questions.drop(call.person.user_id)
+    services.links.drop(call.person.user_id)
     if services.dialogues.end(call.person.user_id) or asked:
         return Reply(html="Cancelled. Nothing was stored.")
     return Reply(html="There is nothing to cancel.")

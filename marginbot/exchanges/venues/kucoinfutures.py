@@ -128,7 +128,7 @@ INFO = VenueInfo(
     title="KuCoin Futures",
     fields=(("key", "API key"), ("secret", "API secret"), ("passphrase", "API passphrase")),
     instructions=(
-        "At kucoin.com open your profile → API Management → Create API. Leave only the permission General ticked and, "
+        "At kucoin.com open your profile → API Management → Create API. Leave only General (reading) ticked and, "
         "if you can, restrict the key to this server's IP address. You choose the passphrase there; I need it too. "
         "A sub-account needs a key of its own."
     ),
