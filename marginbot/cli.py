@@ -15,7 +15,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from marginbot import __version__
+from marginbot import __version__, arguments
 from marginbot.config import Settings, load_settings, unknown_variables
 from marginbot.domain.errors import BadCredentials, BadDuration, ConfigError, MarginbotError, UnknownExchange
 
@@ -23,7 +23,13 @@ _FAILED, _WRONG_USAGE = 1, 2
 
 
 class _Commands(click.Group):
-    """Turns our errors into one clear line on stderr and the right exit code."""
+    """Refuses secrets among the arguments; turns our errors into one clear line on stderr and the right exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        hint = arguments.misplaced(args)
+        if hint:
+            raise click.UsageError(hint)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -34,6 +40,10 @@ class _Commands(click.Group):
             _fail(error.advice, _WRONG_USAGE)
         except MarginbotError as error:
             _fail(_explained(error), _FAILED)
+        except click.UsageError as error:
+            if "unexpected extra argument" in error.message:
+                raise click.UsageError(arguments.unexpected(), error.ctx) from None
+            raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
