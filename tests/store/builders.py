@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -130,7 +131,7 @@ def rows(path: Path, table: str) -> list[tuple[object, ...]]:
 
 
 def dies_at(statement: int, work: Callable[[Callable[[sqlite3.Connection], None]], None]) -> bool:
-    """Do the work in a child process that is killed before its n-th statement; False if it finished before that.
+    """Do the work in a child process that is killed (SIGKILL) before its n-th statement; False if it finished first.
 
     The work arms the trap with the connection to watch, when what should be interrupted begins.
     """
@@ -142,12 +143,12 @@ def dies_at(statement: int, work: Callable[[Callable[[sqlite3.Connection], None]
             nonlocal count
             count += 1
             if count == statement:
-                os._exit(9)
+                os.kill(os.getpid(), signal.SIGKILL)
 
         try:
             work(lambda conn: conn.set_trace_callback(trap))
         finally:
             os._exit(0 if sys.exc_info()[0] is None else 1)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, 9), "the work failed by itself"
-    return code == 9
+    assert code in (0, -signal.SIGKILL), "the work failed by itself"
+    return code != 0
