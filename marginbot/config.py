@@ -243,7 +243,7 @@ def load_settings(config: Path | None = None) -> Settings:
 def unknown_variables() -> list[str]:
     """Variables that look like ours but are not: most likely a typing error."""
     known = {_PREFIX + name.upper() for name in Settings.model_fields} | {
-        f"{_PREFIX}{name}" for name in ("KEY", "SECRET", "PASSPHRASE", "CORPUS")
+        f"{_PREFIX}{name}" for name in ("KEY", "SECRET", "PASSPHRASE", "NEW_MASTER_KEY", "CORPUS")
     }
     return sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
 

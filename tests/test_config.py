@@ -29,6 +29,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (settings.poll_every, settings.blind_after) == (timedelta(seconds=30), timedelta(seconds=180))
     assert settings.access is AccessMode.INVITE
     assert settings.listen == ("127.0.0.1", 8080)
+    assert (settings.form_address, settings.form_listen) == (None, "127.0.0.1:8081")
     assert (settings.log_level, settings.log_format) == ("info", "text")
     assert (settings.admin_ids, settings.exchange_urls) == (frozenset(), {})
     assert (settings.telegram_token, settings.telegram_api_url, settings.heartbeat_url) == (None, None, None)
@@ -214,7 +215,8 @@ def test_a_master_key_file_without_a_key_is_fatal(
 def test_variables_that_look_like_typing_errors_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARGINBOT_POLL_INTERVALL", "30")
     monkeypatch.setenv("MARGINBOT_POLL_INTERVAL", "30")
-    monkeypatch.setenv("MARGINBOT_SECRET", "x")
+    for name in ("KEY", "SECRET", "PASSPHRASE", "NEW_MASTER_KEY"):
+        monkeypatch.setenv(f"MARGINBOT_{name}", "x")
     assert unknown_variables() == ["MARGINBOT_POLL_INTERVALL"]
 
 
