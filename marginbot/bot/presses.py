@@ -34,6 +34,7 @@ _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
+NUMBER = re.compile(r"[0-9]{1,18}")  # a longer one would not fit a column
 PRIVATE_ONLY = "Amounts are shown in our private chat only: /status there."
 
 
@@ -91,7 +92,7 @@ async def press(pressed: Press, services: Services) -> Answer:
 
 def _buddy(call: Call, word: str, about: str, services: Services) -> Answer:
     if word == "stop":
-        here, chat_id, there = buddy.stopped(call, int(about) if about.isdecimal() else 0, services)
+        here, chat_id, there = buddy.stopped(call, int(about) if NUMBER.fullmatch(about) else 0, services)
     else:
         here, chat_id, there = buddy.answered(call, about, services, yes=word == "yes")
     return Answer(toast="", html=here, tell=(chat_id, there))

@@ -11,6 +11,7 @@ import pytest
 
 from marginbot.bot.buddy_bell import BuddyBell
 from marginbot.bot.build import TelegramSide, build_bot, build_telegram
+from marginbot.bot.presses import Press, press
 from marginbot.channels import Channels
 from marginbot.domain.errors import RequestError
 from marginbot.domain.grading import Grade
@@ -200,6 +201,13 @@ def test_a_link_expires_and_nobody_is_a_buddy_twice(desk: Desk) -> None:
     again = buddies.invite(alice, Grade.CRITICAL, timedelta(0), now)
     with pytest.raises(RequestError, match="a buddy already"):
         buddies.agree(again, charlie, now)
+
+
+@pytest.mark.parametrize("about", ["9" * 40, "9" * 19, "1" * 18, "0", "-", "x"])
+async def test_a_button_about_no_buddy_is_refused_in_words(desk: Desk, about: str) -> None:
+    services = replace(desk.services, buddies=BuddyDesk(desk.store))
+    with pytest.raises(RequestError, match="not a buddy"):
+        await press(Press(call=desk.call(CHARLIE), data=f"bud:stop:{about}"), services)
 
 
 def test_addresses_of_buddies_are_told_from_others() -> None:

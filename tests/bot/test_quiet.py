@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from marginbot.bot.commands.quiet import ack, is_acknowledgement, snooze
+from marginbot.bot.presses import Press, press
 from marginbot.domain.alerting import AlertState, MuteKind, Reason
 from marginbot.domain.errors import (
     Cause,
@@ -18,7 +19,7 @@ from marginbot.domain.notices import NewNotice
 from marginbot.flow.cycle import ACCOUNT
 from marginbot.flow.ports import CycleRecord
 from tests.bot.alerts import CRITICAL, alerted, mute_of, pressed
-from tests.bot.builders import ALICE, BOB, CHARLIE, NOW, facts
+from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, NOW, facts
 from tests.bot.conftest import Desk
 
 
@@ -142,8 +143,37 @@ async def test_details_and_retry(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "data", ["", "ack:", "ack:0", "ack:999999", "ack:-1", "nonsense", "det:1;drop", "add:", "try:1" * 12, "ack:１"]
 )
-async def test_garbage_on_a_button_is_answered(desk: Desk, data: str) -> None:
-    assert "out of date" in (await pressed(desk, ALICE, data)).toast
+@pytest.mark.parametrize("private", [True, False], ids=["private", "group"])
+async def test_garbage_on_a_button_is_answered(desk: Desk, data: str, private: bool) -> None:
+    call = desk.call(ALICE, chat_id=None if private else GROUP)
+    assert "out of date" in (await press(Press(call=call, data=data), desk.services)).toast
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "ack:1:2",
+        "ack_1",
+        "snooze:1:60",
+        "v0|ack|1",
+        "wif:1",
+        "wif:1:D20:x",
+        "drl:x",
+        "key:yes",
+        "key:maybe:0123456789abcdef",
+        "fgt:yes:1",
+        "bud:maybe:x",
+        "bud:stop",
+        '{"a":"ack","id":1}',
+        "\x00",
+    ],
+)
+async def test_what_older_versions_and_other_bots_wrote_on_buttons_is_answered(desk: Desk, data: str) -> None:
+    account = desk.add(ALICE)
+    alerted(desk, account)
+    answer = await pressed(desk, ALICE, data)
+    assert ("out of date" in answer.toast, answer.html, answer.alert) == (True, None, True)
+    assert mute_of(desk, account) is None
 
 
 @pytest.mark.parametrize("command", ["ack", "det", "snz", "try"])

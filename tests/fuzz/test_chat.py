@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from marginbot.bot.intake import command_of, holds_secret
 from marginbot.bot.presses import Press, press
 from marginbot.bot.table import COMMANDS
 from marginbot.domain.errors import MarginbotError
+from marginbot.flow.buddies import BuddyDesk
 from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP
 from tests.bot.conftest import Desk, desk, store
 from tests.fuzz.conftest import EXAMPLES
@@ -23,7 +25,7 @@ from tests.servers.telegram_html import plain_text
 __all__ = ["desk", "store"]
 
 MARKUP = ["<b>", "&lt;", "'; DROP TABLE accounts; --", "%s", "\x00", "\u202e", "🙂" * 30]
-ODD = ["main", "MAIN", "9" * 400, "-1", "1e309", *MARKUP]
+ODD = ["main", "MAIN", "9" * 40, "9" * 400, "-1", "1e309", *MARKUP]
 words = st.one_of(
     st.sampled_from(ODD),
     st.text(max_size=40),
@@ -31,7 +33,8 @@ words = st.one_of(
     st.integers().map(str),
     st.floats().map(str),
 )
-PREFIXES = ["ack", "all", "snz", "det", "try", "drl", "add", "key:yes", "key:no", "fgt:yes", "fgt:no", "x"]
+PREFIXES = ["ack", "all", "snz", "det", "try", "res", "drl", "add", "wif", "wif:1"]
+PREFIXES += ["key:yes", "key:no", "fgt:yes", "fgt:no", "bud:yes", "bud:no", "bud:stop", "x"]
 
 
 def written(desk: Desk, *, but: int | None = None) -> dict[str, list[tuple[Any, ...]]]:
@@ -73,9 +76,10 @@ async def test_commands(desk: Desk, who: int, command: Any, args: list[str], pri
 async def test_presses_on_what_belongs_to_another(desk: Desk, who: int, data: str, private: bool) -> None:
     if not desk.store.accounts_of(BOB):
         desk.add(BOB)
+    services = replace(desk.services, buddies=BuddyDesk(desk.store))
     before = written(desk)
     with contextlib.suppress(MarginbotError):
-        await press(Press(call=desk.call(who, chat_id=None if private else GROUP), data=data), desk.services)
+        await press(Press(call=desk.call(who, chat_id=None if private else GROUP), data=data), services)
     assert written(desk) == before
 
 
