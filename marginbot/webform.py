@@ -96,7 +96,7 @@ class FormServer:
         return await self._taken(request, token, wanted)
 
     async def _taken(self, request: web.Request, token: str, wanted: Wanted) -> web.Response:
-        if request.content_type != "application/x-www-form-urlencoded":
+        if request.content_type != "application/x-www-form-urlencoded" or _from_elsewhere(request):
             return _said(NOT_FOUND, 404)
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -114,6 +114,11 @@ class FormServer:
             return _said(NOT_FOUND, 404)
         self._submitted(taken, parts)
         return _said(DONE, 200)
+
+
+def _from_elsewhere(request: web.Request) -> bool:
+    """Whether a browser says that another site's page sends this. What says nothing is judged by the link alone."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
 
 
 def sender(request: web.Request) -> str:

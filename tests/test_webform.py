@@ -106,6 +106,9 @@ async def test_the_page_runs_nothing_keeps_nothing_and_tells_nobody(site: Site, 
         headers, page = answer.headers, await answer.text()
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+    assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+    policy = headers["Content-Security-Policy"]
+    assert [part in policy for part in ("form-action 'self'", "frame-ancestors 'none'")] == [True, True]
     assert "<script" not in page
     assert page.count('autocomplete="off"') == 4
     assert "http" not in page.replace("http-equiv", "")
@@ -151,10 +154,12 @@ async def test_what_cannot_be_taken_uses_nothing_up(site: Site, desk: Desk, tg: 
     assert (await site.post(address, b"%", **{"Content-Type": "text/plain"}))[0] == 404
     body = urlencode(ENTERED).encode()
     assert (await site.post(address, body, **{"Content-Type": f"{form['Content-Type']}; charset=nonsense"}))[0] == 404
+    for elsewhere in ("cross-site", "same-site"):
+        assert (await site.post(address, body, **form, **{"Sec-Fetch-Site": elsewhere}))[0] == 404
     async with site.browser.put(address, data=body, headers=form) as answer:
         assert answer.status == 404
     assert desk.reader.asked == []
-    assert (await site.post(address, body, **form))[0] == 200
+    assert (await site.post(address, body, **form, **{"Sec-Fetch-Site": "same-origin"}))[0] == 200
     await tg.wait_for(ALICE, "Watching main now")
 
 

@@ -50,6 +50,7 @@ class WebLinks:
 
     def wanted(self, token: str, now: datetime) -> Wanted | None:
         """What this link is for; None for one that is unknown, used or too old."""
+        # Looked up by its hash: how long that takes says nothing about the link itself.
         found = self._open.get(_hash(token))
         return found if found is not None and now - found.asked_at <= PATIENCE else None
 
