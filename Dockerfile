@@ -7,6 +7,9 @@ COPY pyproject.toml README.md LICENSE ./
 COPY migrations ./migrations
 COPY marginbot ./marginbot
 RUN /opt/marginbot/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+# The bill of materials (CycloneDX): the build fails when anything is installed that the lock does not name.
+COPY container/bill_of_materials.py ./
+RUN /opt/marginbot/bin/python bill_of_materials.py requirements.lock > /opt/marginbot/sbom.cdx.json
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin marginbot \
