@@ -117,11 +117,16 @@ def run(ctx: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--scenario", default="may-2021", show_default=True, help="Which crash to live through.")
+@click.option(
+    "--scenario",
+    default="may-2021",
+    show_default=True,
+    help="What to live through: may-2021, slow-bleed, flash-crash, short-squeeze, depeg, venue-outage or key-revoked.",
+)
 @click.option("--speed", type=click.FloatRange(1, 100_000), default=900.0, show_default=True, help="Times real time.")
 @click.option("--json", "as_json", is_flag=True, help="One event a line, as JSON.")
 def demo(scenario: str, speed: float, as_json: bool) -> None:
-    """Show the bot at work: a simulated exchange, a historic crash, the chat in this terminal."""
+    """Show the bot at work: a simulated exchange, a crash, the chat in this terminal."""
     from marginbot import demo as play
     from marginbot.logs import configure
 

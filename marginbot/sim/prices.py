@@ -62,16 +62,25 @@ class PricePath:
 
     def price_at(self, at_ms: int) -> float:
         """Price at a time, held beyond either end."""
+        between = self._between(at_ms)
+        if not self.anchors[0][0] <= at_ms < self.anchors[-1][0]:
+            return between
+        return between * (1 + _flutter(at_ms // 15_000) * _FLUTTER)
+
+    def _between(self, at_ms: int) -> float:
         index = bisect_right(self.anchors, (at_ms, math.inf))
         if index == 0 or index == len(self.anchors):
             return self.anchors[max(0, index - 1)][1]
         (t0, p0), (t1, p1) = self.anchors[index - 1 : index + 1]
-        between = p0 + (p1 - p0) * (at_ms - t0) / (t1 - t0)
-        return between * (1 + _flutter(at_ms // 15_000) * _FLUTTER)
+        return p0 + (p1 - p0) * (at_ms - t0) / (t1 - t0)
 
     def mark(self, at: datetime) -> Decimal:
         """Price to the cent, as an exchange prints it."""
         return _cents(self.price_at(int(at.timestamp() * 1000)))
+
+    def index(self, at: datetime) -> Decimal:
+        """Dollars per coin to four decimals, without the flutter of a market."""
+        return Decimal(self._between(int(at.timestamp() * 1000))).quantize(Decimal("0.0001"))
 
     def candles(self, symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
         """One-minute candles of the path, the `CandleSource` of the simulated exchange."""
@@ -95,7 +104,8 @@ def _flutter(step: int) -> float:
     return ((step * 2_654_435_761) % 4_294_967_296) / 2_147_483_648 - 1
 
 
-def _anchors(start: datetime, minutes: int, bars: _Bars) -> list[tuple[int, float]]:
+def anchors_of(start: datetime, minutes: int, bars: _Bars) -> list[tuple[int, float]]:
+    """Anchors (ms UTC, price) of consecutive bars of so many minutes: open, then high and low in their order."""
     found: list[tuple[int, float]] = []
     for number, (open_, high, low, close) in enumerate(bars):
         opened = int((start + number * timedelta(minutes=minutes)).timestamp() * 1000)
@@ -108,6 +118,6 @@ def _anchors(start: datetime, minutes: int, bars: _Bars) -> list[tuple[int, floa
 def may_2021() -> PricePath:
     """Bitcoin on 18 and 19 May 2021, up to 13:30 UTC."""
     day = datetime(2021, 5, 18, tzinfo=UTC)
-    anchors = _anchors(day, 60, _HOURS_18_MAY + _HOURS_19_MAY)
-    anchors += _anchors(day + timedelta(hours=36), 5, _FIVE_MINUTES_19_MAY_12)
+    anchors = anchors_of(day, 60, _HOURS_18_MAY + _HOURS_19_MAY)
+    anchors += anchors_of(day + timedelta(hours=36), 5, _FIVE_MINUTES_19_MAY_12)
     return PricePath("BTCUSDT", tuple(anchors))

@@ -1,0 +1,57 @@
+"""What happened, for the summary: no clock, no terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from marginbot.domain.grading import RUNGS, Grade
+
+
+@dataclass(slots=True)
+class Told:
+    """One alert as it was sent; `grade` None when it says that the account cannot be seen."""
+
+    at: datetime
+    grade: Grade | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Story:
+    """What happened, for the summary."""
+
+    told: list[Told] = field(default_factory=list)
+    liquidated_at: datetime | None = None
+    liquidation_price: Decimal | None = None
+
+    def first_of_last_climb(self) -> dict[Grade, datetime | None]:
+        """For each grade, since when it or worse had been announced without a break, when the breach came."""
+        since: dict[Grade, datetime | None] = dict.fromkeys(RUNGS)
+        for alert in self.told:
+            if self.liquidated_at is not None and alert.at >= self.liquidated_at:
+                break
+            for grade in RUNGS:
+                if alert.grade is None:
+                    continue
+                if alert.grade < grade:
+                    since[grade] = None
+                elif since[grade] is None:
+                    since[grade] = alert.at
+        return since
+
+    def summary(self) -> dict[str, Any]:
+        """The facts of the last event; times in ISO form, leads in minutes before the liquidation."""
+        breach, first = self.liquidated_at, self.first_of_last_climb()
+        leads = {
+            grade.name: None if told is None or breach is None else round((breach - told).total_seconds() / 60, 1)
+            for grade, told in first.items()
+        }
+        return {
+            "liquidated_at": breach.isoformat() if breach else None,
+            "first": {grade.name: told.isoformat() if told else None for grade, told in first.items()},
+            "lead_minutes": leads,
+            "messages": len(self.told),
+        }

@@ -1,0 +1,95 @@
+"""Every scenario of the demo ends by itself, with the kinds of events its title promises."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from marginbot.demo import SCENARIOS, Stage, play
+from marginbot.demo.show import TICK
+from marginbot.domain.grading import RUNGS
+
+FAST = 100_000.0
+FULL_CLIMB = ("NOTICE", "WARNING", "CRITICAL", "EMERGENCY")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Alerts told at least once, in this order of their first time; whether the position dies; what else happens."""
+
+    grades: tuple[str, ...]
+    dies: bool
+    twists: tuple[str, ...] = field(default=())
+    tick: timedelta = timedelta(minutes=1)
+
+
+EXPECTED = {
+    "may-2021": Expected(FULL_CLIMB, dies=True),
+    "slow-bleed": Expected(FULL_CLIMB, dies=True),
+    "flash-crash": Expected(("WARNING", "EMERGENCY"), dies=True, tick=TICK),
+    "short-squeeze": Expected(FULL_CLIMB, dies=True, tick=TICK),
+    "depeg": Expected(("NOTICE", "WARNING", "CRITICAL"), dies=False),
+    "venue-outage": Expected(("NOTICE", "STALE", "CRITICAL", "OK"), dies=False, twists=("OUTAGE", "BACK")),
+    "key-revoked": Expected(("STALE", *FULL_CLIMB), dies=True, twists=("REVOKED", "NEW_KEY")),
+}
+
+
+def test_every_scenario_has_an_expectation() -> None:
+    assert list(EXPECTED) == list(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_a_scenario_tells_what_its_title_promises(name: str) -> None:
+    expected = EXPECTED[name]
+    events = await _events(name)
+    told = [event["grade"] for event in events if event["event"] == "alert"]
+    assert set(expected.grades) <= set(told)
+    firsts = [told.index(grade) for grade in expected.grades]
+    assert firsts == sorted(firsts)
+    assert tuple(event["what"] for event in events if event["event"] == "twist") == expected.twists
+    kinds = Counter(event["event"] for event in events)
+    assert kinds["liquidation"] == (1 if expected.dies else 0)
+    assert (kinds["scene"], kinds["summary"], events[-1]["event"]) == (1, 1, "summary")
+    assert (events[-1]["liquidated_at"] is not None) is expected.dies
+    if expected.dies:
+        leads = [events[-1]["lead_minutes"][grade.name] for grade in RUNGS]
+        assert leads == sorted(leads, reverse=True)
+        assert leads[-1] > 0
+    assert all(earlier["at"] <= later["at"] for earlier, later in pairwise(events))
+
+
+async def test_without_a_terminal_there_are_plain_lines_only() -> None:
+    output = await _shown("venue-outage", terminal=False)
+    assert not set(output) & set("╭│╰━┃\x1b")
+    assert "marginbot 🔔: 🔴 CRITICAL · main · binanceusdm" in output
+    assert "the exchange stops answering" in output
+    assert output.rstrip().splitlines()[-2].startswith("The position survived; ")
+
+
+async def test_a_terminal_shows_panels_and_the_live_table() -> None:
+    output = await _shown("flash-crash", terminal=True)
+    for heading in ("UTC", "BTC", "ratio", "room", "cushion", "grade"):
+        assert heading in output
+    assert "╭─ marginbot · " in output
+    assert "How long before the liquidation" in output
+
+
+async def _events(name: str) -> list[dict[str, Any]]:
+    text = io.StringIO()
+    await play(SCENARIOS[name](), Stage(Console(file=text), as_json=True), speed=FAST, tick=EXPECTED[name].tick)
+    return [json.loads(line) for line in text.getvalue().splitlines()]
+
+
+async def _shown(name: str, *, terminal: bool) -> str:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=terminal, width=100)
+    await play(SCENARIOS[name](), Stage(console, as_json=False), speed=FAST, tick=EXPECTED[name].tick)
+    return text.getvalue()
