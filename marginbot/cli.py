@@ -138,16 +138,30 @@ def demo(scenario: str, speed: float, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
-def check(ctx: click.Context) -> None:
-    """Check settings, database, master key, Telegram and every account; a line for each."""
-    from marginbot.doctor import examine
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Check settings, database, master key, Telegram and every account; a line for each, and the remedy."""
+    from marginbot import doctor
 
-    findings = _run(examine(_settings(ctx)))
-    for finding in findings:
-        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.text}")
+    findings = _run(doctor.examine(_settings(ctx)))
+    click.echo(json.dumps(doctor.as_json(findings), indent=1) if as_json else doctor.as_text(findings))
     if not all(finding.ok for finding in findings):
         sys.exit(_FAILED)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Print what /status would say of every account, from the database alone; needs no master key."""
+    from marginbot import overview
+
+    found = overview.look(_settings(ctx))
+    if as_json:
+        click.echo(json.dumps(overview.as_json(found), indent=1, ensure_ascii=False))
+    else:
+        click.echo(overview.as_text(found))
 
 
 @cli.command()
@@ -267,6 +281,7 @@ def replay(
 ) -> None:
     """Run portfolios, or your own account, through historic prices with the code that grades live accounts."""
     from marginbot import hindsight
+    from marginbot.progress import bar
     from marginbot.sim import replay as replaying
 
     if (spec is None) == (exchange is None) or (exchange is None) != (period is None):
@@ -278,7 +293,8 @@ def replay(
             click.echo(f"marginbot: {note}", err=True)
     else:
         assert spec is not None
-        outcomes = replaying.run(replaying.load(spec))
+        with bar("replaying") as progress:
+            outcomes = replaying.run(replaying.load(spec), progress=progress)
     if as_json:
         click.echo(json.dumps({"results": [outcome.as_json() for outcome in outcomes]}, indent=1))
         return
@@ -311,6 +327,7 @@ def keygen(keyring: str | None) -> None:
 @click.pass_context
 def rotate_key(ctx: click.Context, keyring: str | None) -> None:
     """Re-encrypt every stored credential under a new master key, given as MARGINBOT_NEW_MASTER_KEY."""
+    from marginbot.progress import bar
     from marginbot.store import instance_lock, open_database, parse_master_key, rotate
     from marginbot.strongbox import read_key
 
@@ -319,8 +336,9 @@ def rotate_key(ctx: click.Context, keyring: str | None) -> None:
     if not new:
         raise ConfigError("MARGINBOT_NEW_MASTER_KEY is not set: make a key with `marginbot keygen` and set it")
     old, new_key = parse_master_key(settings.master_key_text()), parse_master_key(new)
-    with instance_lock(settings.database), closing(open_database(settings.database)) as database:
-        count = rotate(database.conn, old=old, new=new_key)
+    locked = instance_lock(settings.database)
+    with locked, closing(open_database(settings.database)) as database, bar("sealing anew") as progress:
+        count = rotate(database.conn, old=old, new=new_key, progress=progress)
     click.echo(
         f"{count} records are sealed anew. Give the bot the new key now, by "
         f"{f'MARGINBOT_MASTER_KEY_KEYRING={keyring}' if keyring else 'MARGINBOT_MASTER_KEY'}: "
@@ -360,8 +378,10 @@ def backup(ctx: click.Context, file: Path) -> None:
 @click.pass_context
 def restore(ctx: click.Context, file: Path) -> None:
     """Replace the database by a backup, after checking it. The bot must not be running."""
+    from marginbot.progress import bar
     from marginbot.store import restore as put_back
 
     settings = _settings(ctx)
-    kept = put_back(file, settings.database)
+    with bar("restoring") as progress:
+        kept = put_back(file, settings.database, progress)
     click.echo(f"{settings.database}: restored from {file}" + (f"; the former one is kept as {kept}" if kept else ""))

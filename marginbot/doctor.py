@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from marginbot.app import reading, stored, utc_now
 from marginbot.bot.probe import probe_token
@@ -16,6 +22,7 @@ from marginbot.flow.ports import Account, Unreadable
 from marginbot.store import SqliteStore, open_database, parse_master_key, pending
 
 TOLERATED_SKEW = timedelta(seconds=1)
+LEAST_FREE = 200_000_000  # bytes; a hundred accounts write less in a year
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +32,67 @@ class Finding:
     subject: str
     ok: bool
     text: str
+    remedy: str = ""  # what to do about it; empty where all is well, or where the text says it
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """A line for each, and below what failed the remedy; last, the verdict."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.text}")
+        if finding.remedy:
+            lines.append(f"     → {finding.remedy}")
+    failed = sum(not finding.ok for finding in findings)
+    return "\n".join([*lines, "all is well" if not failed else f"{failed} of {len(findings)} failed"])
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The findings for programs."""
+    rows = [{"subject": f.subject, "ok": f.ok, "text": f.text, "remedy": f.remedy or None} for f in findings]
+    return {"ok": all(finding.ok for finding in findings), "findings": rows}
 
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order in which they depend on each other."""
-    findings = [Finding("configuration", ok=True, text="read")]
+    findings = [Finding("configuration", ok=True, text="read"), _folder(settings), _health_page(settings)]
     findings.append(await _telegram(settings))
     if not settings.database.exists():
         return [*findings, Finding("database", ok=True, text="none yet, it will be made"), _master_key(settings)]
     return [*findings, _schema(settings), *await _stored(settings)]
+
+
+def _folder(settings: Settings) -> Finding:
+    """Whether the database has where to grow."""
+    folder = settings.database.absolute().parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding("folder", ok=False, text=f"{folder}: {error.strerror}", remedy=f"make it: mkdir -p {folder}")
+    words = f"{folder}: {free / 1e9:,.1f} GB free"
+    if not os.access(folder, os.W_OK):
+        remedy = "give it to the user that runs marginbot, or set MARGINBOT_DATABASE to another path"
+        return Finding("folder", ok=False, text=f"{folder} may not be written by this user", remedy=remedy)
+    if free < LEAST_FREE:
+        return Finding("folder", ok=False, text=words, remedy="make room: without it nothing can be written down")
+    return Finding("folder", ok=True, text=words)
+
+
+def _health_page(settings: Settings) -> Finding:
+    """Whether the address of `/healthz` can be listened on, or a bot is there already."""
+    if settings.listen is None:
+        return Finding("health page", ok=True, text="turned off")
+    host, port = settings.listen
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return Finding("health page", ok=True, text=f"{host}:{port} is in use, by the running bot I suppose")
+        remedy = "set MARGINBOT_HTTP_LISTEN to another host:port, or empty to turn it off"
+        return Finding("health page", ok=False, text=f"{host}:{port}: {error.strerror}", remedy=remedy)
+    return Finding("health page", ok=True, text=f"{host}:{port} is free; no bot runs here")
 
 
 def _master_key(settings: Settings) -> Finding:
@@ -49,7 +108,7 @@ def _schema(settings: Settings) -> Finding:
         with closing(open_database(settings.database, create=False)) as database:
             missing = pending(database)
     except MarginbotError as error:
-        return Finding("schema", ok=False, text=str(error))
+        return Finding("schema", ok=False, text=str(error), remedy="bring a backup back: marginbot restore FILE")
     if missing:
         return Finding("schema", ok=True, text=f"will be brought up to date: {', '.join(missing)}")
     return Finding("schema", ok=True, text="current")
@@ -74,7 +133,8 @@ async def _telegram(settings: Settings) -> Finding:
     try:
         name = await probe_token(settings.require_token(), settings.telegram_api_url)
     except ConfigError as error:
-        return Finding("Telegram", ok=False, text=str(error))
+        remedy = "take the token from @BotFather (/mybots), and see that api.telegram.org can be reached from here"
+        return Finding("Telegram", ok=False, text=str(error), remedy=remedy)
     return Finding("Telegram", ok=True, text=f"the token belongs to @{name}")
 
 
@@ -96,7 +156,7 @@ async def _clock(reader: CcxtReader, exchange: str) -> Finding:
         return Finding(subject, ok=True, text="the exchange does not tell the time; not checked")
     words = f"{skew.total_seconds():+.2f} s"
     if abs(skew) > TOLERATED_SKEW:
-        return Finding(subject, ok=False, text=f"{words}: switch on time synchronisation (NTP) on this server")
+        return Finding(subject, ok=False, text=words, remedy="switch on time synchronisation (NTP) on this server")
     return Finding(subject, ok=True, text=words)
 
 
@@ -108,5 +168,5 @@ async def _account(store: SqliteStore, reader: CcxtReader, account: Account) -> 
         return Finding(subject, ok=False, text=error.advice)
     found, _ = await take_reading(reader, account.exchange, credential, utc_now())
     if isinstance(found, Unreadable):
-        return Finding(subject, ok=False, text=f"{found.cause}: {found.advice}")
+        return Finding(subject, ok=False, text=str(found.cause), remedy=found.advice)
     return Finding(subject, ok=True, text=f"readable, {found.mode}, {found.state}")

@@ -23,6 +23,10 @@ class Status:
         accounts = [self.store.account(user_id, label)] if label else self.store.accounts_of(user_id)
         return sorted((self.store.standing(account) for account in accounts), key=_worst_first)
 
+    def everyone(self) -> Sequence[Standing]:
+        """All accounts of all people, for whoever holds the database."""
+        return sorted((self.store.standing(account) for account in self.store.all_accounts()), key=_worst_first)
+
     def group(self, chat_id: int, label: str | None = None) -> Sequence[Standing]:
         """The accounts shared with a group; amounts are marked hidden unless their owner allowed them."""
         shared = self.store.shared_with(chat_id)

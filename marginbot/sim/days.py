@@ -79,7 +79,7 @@ def march_2023_peg() -> PricePath:
 def invented_unease() -> PricePath:
     """Bitcoin beside the broken peg, invented: a little lower, then as before."""
     start = datetime(2023, 3, 10, 20, tzinfo=UTC)
-    return through(start, (*_wavy(0, 390, 20_150), (480, 19_750.0), (525, 19_540.0), (600, 20_300.0)))
+    return through(start, (*_wavy(0, 390, 20_150), (480, 19_750.0), (525, 19_470.0), (600, 20_300.0)))
 
 
 def invented_slide() -> PricePath:

@@ -12,7 +12,7 @@ import json
 import math
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -108,10 +108,16 @@ class Outcome:
         return None if at is None or self.breach_at is None else round((self.breach_at - at) / 60_000, 2)
 
 
-def run(spec: Spec, ladders: Ladders = DEFAULT_LADDERS) -> list[Outcome]:
-    """Every portfolio through the same prices."""
+def run(
+    spec: Spec, ladders: Ladders = DEFAULT_LADDERS, *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Outcome]:
+    """Every portfolio through the same prices; `progress` hears how many of them are done."""
     volatilities = {asset: _Volatilities(asset, history) for asset, history in spec.prices.items()}
-    return [_run_one(spec, portfolio, volatilities, ladders) for portfolio in spec.portfolios]
+    outcomes = []
+    for done, portfolio in enumerate(spec.portfolios):
+        progress(done, len(spec.portfolios))
+        outcomes.append(_run_one(spec, portfolio, volatilities, ladders))
+    return outcomes
 
 
 def _run_one(spec: Spec, portfolio: Portfolio, volatilities: Mapping[str, _Volatilities], ladders: Ladders) -> Outcome:

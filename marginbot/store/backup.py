@@ -12,9 +12,10 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from marginbot.domain.errors import ConfigError
-from marginbot.store.database import companions, create_private, instance_lock, translated
+from marginbot.store.database import Progress, companions, create_private, instance_lock, translated, unseen
 from marginbot.store.schema import load_migrations, migrations_file, names, pending
 
+PAGES = 1024  # of a backup that is brought back, at a time
 _SQLITE_MAGIC = b"SQLite format 3\0"
 
 
@@ -31,7 +32,7 @@ def backup(db: Database, target: Path) -> None:
         _sync_folder(target)
 
 
-def restore(source: Path, target: Path) -> Path | None:
+def restore(source: Path, target: Path, progress: Progress = unseen) -> Path | None:
     """Put a backup in place of the database, after checking it; returns where the replaced one was kept.
 
     No bot may run on it meanwhile. Notices that were pending in the backup may have been told since: they are
@@ -42,7 +43,7 @@ def restore(source: Path, target: Path) -> Path | None:
     with instance_lock(target), _new_file(target) as part:
         with closing(_open_read_only(source)) as conn:
             _check(conn, source)
-            _copy(conn, part)
+            _copy(conn, part, progress)
         _mark_repeats(part)
         kept = _set_aside(target) if target.exists() else None
         part.replace(target)
@@ -79,9 +80,13 @@ def _refuse_target(db: Database, target: Path) -> None:
         raise ConfigError(f"{target} exists and is not a backup; name another file")
 
 
-def _copy(source: sqlite3.Connection, path: Path) -> None:
+def _copy(source: sqlite3.Connection, path: Path, progress: Progress | None = None) -> None:
+    """In one step, unless watched: while a bot writes, a copy in several steps would begin anew each time."""
     with translated(), closing(sqlite3.connect(path, isolation_level=None)) as copy:
-        source.backup(copy)
+        if progress is None:
+            source.backup(copy)
+        else:
+            source.backup(copy, pages=PAGES, progress=lambda _, left, total: progress(total - left, total))
         copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, nothing beside it
 
 

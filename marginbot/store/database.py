@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,13 @@ PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
 )
+
+
+Progress = Callable[[int, int], None]  # (done so far, of how many); called from the work itself
+
+
+def unseen(done: int, total: int) -> None:
+    """The progress of work that nobody watches."""
 
 
 class StoreFailed(MarginbotError):

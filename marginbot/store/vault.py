@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from marginbot.domain.errors import ConfigError, SealBroken, VaultError, WrongMasterKey
 from marginbot.flow.ports import Credential
-from marginbot.store.database import transaction, translated, wipe_log
+from marginbot.store.database import Progress, transaction, translated, unseen, wipe_log
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -163,7 +163,7 @@ class Vault:
             raise WrongMasterKey("some secrets are sealed under another master key", advice=_HALFWAY_ADVICE)
 
 
-def rotate(conn: sqlite3.Connection, *, old: bytes, new: bytes) -> int:
+def rotate(conn: sqlite3.Connection, *, old: bytes, new: bytes, progress: Progress = unseen) -> int:
     """Seal every secret under the new key; returns how many were changed.
 
     One transaction, the check record last: stopped anywhere, the database opens with the old key as before.
@@ -177,9 +177,10 @@ def rotate(conn: sqlite3.Connection, *, old: bytes, new: bytes) -> int:
             rows = conn.execute(
                 "SELECT account_id, field, key_id, nonce, sealed FROM secrets WHERE key_id <> ?", (after.key_id,)
             ).fetchall()
-            for account_id, field, *record in rows:
+            for done, (account_id, field, *record) in enumerate(rows, start=1):
                 place = (TABLE, account_id, field)
                 _write(conn, place, after.seal(before.open(Sealed(*record), place), place))
+                progress(done, len(rows))
             urls = _rotate_urls(conn, before, after)
             _write_check(conn, after)
         wipe_log(conn)
