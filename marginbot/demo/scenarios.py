@@ -57,10 +57,10 @@ def _may_2021() -> Scenario:
 
 def _slow_bleed() -> Scenario:
     return Scenario(
-        title=f"Slow bleed: Bitcoin on 9 May 2022, 13x long ({INTERPOLATED})",
+        title=f"Slow bleed: Bitcoin on 9 May 2022, 12x long ({INTERPOLATED})",
         path=may_2022(),
         starts_at=datetime(2022, 5, 9, 12, tzinfo=UTC),
-        leverage=Decimal(13),
+        leverage=Decimal(12),
     )
 
 
@@ -84,11 +84,11 @@ def _short_squeeze() -> Scenario:
 
 def _depeg() -> Scenario:
     return Scenario(
-        title="Stablecoin de-peg: USD Coin on 11 March 2023 backs a 20x long "
+        title="Stablecoin de-peg: USD Coin on 11 March 2023 backs a 14x long "
         "(its published low; the way there and Bitcoin's path are invented)",
         path=invented_unease(),
         starts_at=datetime(2023, 3, 11, 1, tzinfo=UTC),
-        leverage=Decimal(20),
+        leverage=Decimal(14),
         asset="USDC",
         peg=march_2023_peg(),
     )
@@ -96,10 +96,10 @@ def _depeg() -> Scenario:
 
 def _venue_outage() -> Scenario:
     return Scenario(
-        title="Venue outage: the exchange falls silent in the middle of a slide, 10x long (an invented path)",
+        title="Venue outage: the exchange falls silent in the middle of a slide, 8x long (an invented path)",
         path=invented_slide(),
         starts_at=INVENTED_DAY + timedelta(hours=5),
-        leverage=Decimal(10),
+        leverage=Decimal(8),
         twists=((timedelta(minutes=110), Twist.OUTAGE), (timedelta(minutes=140), Twist.BACK)),
     )
 

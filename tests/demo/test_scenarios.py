@@ -36,7 +36,7 @@ EXPECTED = {
     "slow-bleed": Expected(FULL_CLIMB, dies=True),
     "flash-crash": Expected(("WARNING", "EMERGENCY"), dies=True, tick=TICK),
     "short-squeeze": Expected(FULL_CLIMB, dies=True, tick=TICK),
-    "depeg": Expected(("NOTICE", "WARNING", "CRITICAL"), dies=False),
+    "depeg": Expected(("WARNING", "CRITICAL"), dies=False),
     "venue-outage": Expected(("NOTICE", "STALE", "CRITICAL", "OK"), dies=False, twists=("OUTAGE", "BACK")),
     "key-revoked": Expected(("STALE", *FULL_CLIMB), dies=True, twists=("REVOKED", "NEW_KEY")),
 }
