@@ -13,7 +13,7 @@ from marginbot.bot.render import to_plain
 from marginbot.bot.render_status import View, status
 from marginbot.config import Settings
 from marginbot.flow.ports import Standing
-from marginbot.flow.status import Status, age_seconds, grade_of, is_blind
+from marginbot.flow.status import age_seconds, grade_of, is_blind, worst_first
 from marginbot.store import open_unsealed
 from marginbot.views import report_as_json, timestamp
 
@@ -30,7 +30,7 @@ class Overview:
 def look(settings: Settings) -> Overview:
     """Look into the database, beside a running bot or without one; no master key is needed."""
     with closing(open_unsealed(settings.database)) as store:
-        standings = Status(store).everyone()
+        standings = worst_first(store.standing(account) for account in store.all_accounts())
     return Overview(now=utc_now(), stale_after=settings.blind_after, standings=standings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,10 +23,6 @@ class Status:
         accounts = [self.store.account(user_id, label)] if label else self.store.accounts_of(user_id)
         return sorted((self.store.standing(account) for account in accounts), key=_worst_first)
 
-    def everyone(self) -> Sequence[Standing]:
-        """All accounts of all people, for whoever holds the database."""
-        return sorted((self.store.standing(account) for account in self.store.all_accounts()), key=_worst_first)
-
     def group(self, chat_id: int, label: str | None = None) -> Sequence[Standing]:
         """The accounts shared with a group; amounts are marked hidden unless their owner allowed them."""
         shared = self.store.shared_with(chat_id)
@@ -38,6 +34,11 @@ class Status:
         if label is not None and not found:
             raise NoSuchAccount("not shared here", advice="No account of that label is shared with this group.")
         return sorted(found, key=_worst_first)
+
+
+def worst_first(standings: Iterable[Standing]) -> Sequence[Standing]:
+    """In the order in which `/status` shows accounts."""
+    return sorted(standings, key=_worst_first)
 
 
 def grade_of(standing: Standing) -> Grade | None:
