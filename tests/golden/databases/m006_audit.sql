@@ -1,0 +1,210 @@
+BEGIN TRANSACTION;
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+);
+INSERT INTO "_sqlite_migrations" VALUES(1,'marginbot','m001_people','2026-11-25 04:13:21.523186+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(2,'marginbot','m002_accounts','2026-11-25 04:13:21.523938+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(3,'marginbot','m003_alerts','2026-11-25 04:13:21.524708+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(4,'marginbot','m004_passport','2026-11-25 04:13:21.525318+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(5,'marginbot','m005_channels','2026-11-25 04:13:21.526171+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(6,'marginbot','m006_audit','2026-11-25 04:13:21.526867+00:00');
+CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    exchange TEXT NOT NULL,
+    label TEXT NOT NULL,
+    label_key TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    refused TEXT,
+    refused_at TEXT,
+    next_due_at TEXT,
+    ladders TEXT,
+    UNIQUE (user_id, label_key),
+    CHECK ((refused IS NULL) = (refused_at IS NULL))
+) STRICT;
+INSERT INTO "accounts" VALUES(1,1001,'bybit','main','main','2026-05-04T03:02:01.234567+00:00',NULL,NULL,'2026-05-04T03:03:01.234567+00:00',NULL);
+INSERT INTO "accounts" VALUES(2,1001,'bybit','calm','calm','2026-05-04T03:02:01.234567+00:00',NULL,NULL,NULL,NULL);
+INSERT INTO "accounts" VALUES(3,1002,'bybit','main','main','2026-05-04T03:02:01.234567+00:00',NULL,NULL,NULL,NULL);
+CREATE TABLE acknowledgements (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    grade INTEGER NOT NULL
+) STRICT;
+CREATE TABLE alert_states (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    mute TEXT,
+    PRIMARY KEY (account_id, subject)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "alert_states" VALUES(1,'','{"grade":3,"announced":null,"spoke_at":null,"episode":0,"number":0,"seen_at":"2026-05-04T03:02:01.234567Z","cushion":null,"blind_since":null,"blind_cause":null,"blind_spoke_at":null,"mute":null}',NULL);
+INSERT INTO "alert_states" VALUES(1,'cross:USDT','{"grade":3,"announced":3,"spoke_at":"2026-05-04T03:02:01.234567Z","episode":1,"number":1,"seen_at":"2026-05-04T03:02:01.234567Z","cushion":null,"blind_since":null,"blind_cause":null,"blind_spoke_at":null,"mute":null}',NULL);
+CREATE TABLE channel_reminders (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    told_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE channel_secrets (
+    channel_id INTEGER PRIMARY KEY REFERENCES channels (id) ON DELETE CASCADE,
+    key_id TEXT NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL
+) STRICT;
+CREATE TABLE channels (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    title TEXT NOT NULL,
+    from_grade INTEGER NOT NULL CHECK (from_grade BETWEEN 1 AND 5),
+    delay_seconds INTEGER NOT NULL CHECK (delay_seconds >= 0),
+    created_at TEXT NOT NULL,
+    proven_at TEXT,
+    disabled_at TEXT,
+    disabled_reason TEXT,
+    CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+) STRICT;
+CREATE TABLE drills (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES people (user_id) ON DELETE CASCADE,
+    started_at TEXT NOT NULL,
+    told_at TEXT,
+    tapped_at TEXT
+) STRICT;
+CREATE TABLE escalation_steps (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel_id INTEGER NOT NULL REFERENCES channels (id) ON DELETE CASCADE,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    grade INTEGER NOT NULL,
+    due_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'waiting'
+        CHECK (status IN ('waiting', 'ringing', 'accepted', 'stopped', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    attempted_at TEXT,
+    accepted_at TEXT,
+    receipt TEXT,
+    receipt_closed_at TEXT,
+    closed_at TEXT,
+    reason TEXT,
+    UNIQUE (channel_id, account_id, subject, episode, number),
+    CHECK ((status = 'accepted') = (accepted_at IS NOT NULL)),
+    CHECK ((status IN ('stopped', 'failed')) = (reason IS NOT NULL)),
+    CHECK ((status IN ('waiting', 'ringing')) = (closed_at IS NULL))
+) STRICT;
+CREATE TABLE invites (
+    code_hash TEXT PRIMARY KEY,
+    created_by INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_by INTEGER,
+    used_at TEXT,
+    CHECK ((used_by IS NULL) = (used_at IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE TABLE key_checks (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    checked_at TEXT NOT NULL,
+    checked TEXT NOT NULL
+) STRICT;
+CREATE TABLE latest_reports (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at TEXT NOT NULL,
+    report TEXT NOT NULL
+) STRICT;
+INSERT INTO "latest_reports" VALUES(1,'2026-05-04T03:02:01.234567+00:00','{"exchange":"bybit","mode":"unified/cross","taken_at":"2026-05-04T03:02:01.234567Z","state":"ok","margin_ratio":"0.8200","pools":[{"name":"cross:USDT","margin_mode":"cross","currency":"USDT","state":"ok","equity":"1000.10","maintenance_margin":"820.0820","margin_ratio":"0.8200","buffer":"180.0180","reported_ratio":null,"room":-0.012,"scenario":"BTC","cushion":1.9,"grade":3,"decided_by":"ratio and cushion","top_up":null,"close_share":null,"target":null}],"positions":[],"warnings":["estimated"]}');
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "meta" VALUES('vault_check','2788a4835daf85aa:3f28d04ac99823e0c3930740:740db0b9c2fb20100d338a321d0f41b26122070e8f00e9998b006a30ac3a33381167f0275a918e045fd3f4311b6ade1de0');
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    episode INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    chat_id INTEGER NOT NULL,
+    sound INTEGER NOT NULL CHECK (sound IN (0, 1)),
+    facts TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'sent', 'dropped')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    attempted_at TEXT,
+    next_attempt_at TEXT,
+    accepted_at TEXT,
+    message_id INTEGER,
+    last_error TEXT,
+    dropped_at TEXT,
+    drop_reason TEXT,
+    UNIQUE (account_id, subject, episode, number, chat_id),
+    CHECK ((status = 'sent') = (accepted_at IS NOT NULL)),
+    CHECK ((status = 'dropped') = (drop_reason IS NOT NULL AND dropped_at IS NOT NULL))
+) STRICT;
+INSERT INTO "notices" VALUES(1,1,'cross:USDT',1,1,1001,1001,1,'{"label":"main","exchange":"bybit","mode":"unified/cross","reason":"worsened","at":"2026-05-04T03:02:01.234567Z","read_at":null,"grade":3,"previous":0,"pool":{"name":"cross:USDT","margin_mode":"cross","currency":"USDT","state":"ok","equity":"1000.10","maintenance_margin":"820.0820","margin_ratio":"0.8200","buffer":"180.0180","reported_ratio":null,"room":-0.012,"scenario":"BTC","cushion":1.9,"grade":3,"decided_by":"ratio and cushion","top_up":null,"close_share":null,"target":null},"positions":[],"cause":null,"advice":"","blind_since":null,"last_cushion":null,"warnings":[],"key_news":[],"key_expires_at":null}','2026-05-04T03:02:01.234567+00:00','pending',0,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE people (
+    user_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    private_chat_id INTEGER NOT NULL,
+    is_member INTEGER NOT NULL DEFAULT 0 CHECK (is_member IN (0, 1)),
+    unreachable_since TEXT,
+    ladders TEXT
+) STRICT;
+INSERT INTO "people" VALUES(1001,'Alice',1001,0,NULL,NULL);
+INSERT INTO "people" VALUES(1002,'Bob',1002,0,NULL,NULL);
+CREATE TABLE readings (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    taken_at_ms INTEGER NOT NULL,
+    pool TEXT NOT NULL,
+    margin_ratio TEXT,
+    cushion REAL,
+    grade INTEGER,
+    PRIMARY KEY (account_id, taken_at_ms, pool)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "readings" VALUES(1,1777863721234,'cross:USDT','0.8200',1.9,3);
+CREATE TABLE secrets (
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    field TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (account_id, field)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "secrets" VALUES(1,'key','2788a4835daf85aa',X'1FCC38EF6BB8C2DA4150B322',X'D2C175887D2CF0C6ED4EFDE15AE904C58DBCCCC07D86B29FF4B6842F631462E1');
+INSERT INTO "secrets" VALUES(1,'passphrase','2788a4835daf85aa',X'29317C009CD84CE90A6C0A36',X'9FE7457F5F320BBD5BEDACA9798555FBD160A81969E7D592FD7EEC6E4A91BFA0B0');
+INSERT INTO "secrets" VALUES(1,'secret','2788a4835daf85aa',X'1C4C86F168E0FC711564C89D',X'C0B9276F4480B046EDA227BBEE88270260CB737D580E0702B929CDBD7F3E248ABDE00DA7');
+INSERT INTO "secrets" VALUES(2,'key','2788a4835daf85aa',X'C00F39A6094D6246A8B27229',X'5A67CE61FA27840D4BEEB97EDD1023E37ECF8733127952C4A404507FD46973AC');
+INSERT INTO "secrets" VALUES(2,'passphrase','2788a4835daf85aa',X'64887A78BA1427A9C58D7548',X'B8DB06A5A5BF131FA0D69B0FD45266B382738D700A0EBBDB55C4BFDC9BC7FD8241');
+INSERT INTO "secrets" VALUES(2,'secret','2788a4835daf85aa',X'EFF2192DE5341420764A9458',X'36268CE4F16AE4BC33A7306F889AD313E16AA9AE49697CC98A2745847F4E29326ECCF7CC');
+INSERT INTO "secrets" VALUES(3,'key','2788a4835daf85aa',X'558FD084300D8E662A096737',X'5BD2DC90C12CB05CBA0B58E21F953758F6AFDE30F314F2A95FD0EEC70367A10D');
+INSERT INTO "secrets" VALUES(3,'passphrase','2788a4835daf85aa',X'A69604FEBE7418E1C0C1C928',X'4F83595C6397191B9FBDA446591BFD3C6180710583BCB6B20EA59CE8795100AE91');
+INSERT INTO "secrets" VALUES(3,'secret','2788a4835daf85aa',X'E46FC5A160D64E6FFB6A5C67',X'8782094130E0AC83E3706F9A690075C7EF27919EEEBC98469567D212E751D05E7ABF971D');
+CREATE TABLE shares (
+    chat_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    amounts INTEGER NOT NULL CHECK (amounts IN (0, 1)),
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (chat_id, account_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "shares" VALUES(-100777,1,1,'2026-05-04T03:02:01.234567+00:00');
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name");
+CREATE INDEX shares_account ON shares (account_id);
+CREATE INDEX notices_pending ON notices (id) WHERE status = 'pending';
+CREATE INDEX notices_message ON notices (chat_id, message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX channels_user ON channels (user_id);
+CREATE INDEX escalation_steps_account ON escalation_steps (account_id);
+CREATE INDEX escalation_steps_open ON escalation_steps (channel_id) WHERE closed_at IS NULL;
+CREATE INDEX escalation_steps_receipt ON escalation_steps (channel_id, receipt) WHERE receipt IS NOT NULL AND receipt_closed_at IS NULL;
+CREATE INDEX drills_user ON drills (user_id);
+CREATE INDEX acknowledgements_account ON acknowledgements (account_id, at);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('accounts',3);
+INSERT INTO "sqlite_sequence" VALUES('notices',1);
+COMMIT;
