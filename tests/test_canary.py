@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -16,11 +17,13 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.running import RunningBot, free_port, running_bot
+from marginbot.strongbox import USER
+from tests.running import MASTER_KEY, RunningBot, free_port, running_bot
 from tests.servers.okx import OkxAccount, OkxServer
 from tests.test_channels_end_to_end import Hook, hook
 from tests.test_cli import marginbot
 from tests.test_end_to_end import ALICE, World, beats, world
+from tests.test_strongbox import BACKEND
 
 __all__ = ["hook", "world"]
 
@@ -30,6 +33,8 @@ OKX = ("okx-key", "okx-secret", "okx-passphrase")
 TOKEN = "123456:TEST"
 BEAT = "canary-heartbeat-77b0"
 FORM_KEY, FORM_SECRET = "canary-form-key-8e20b7", "canary-form-secret-0cd41f93"
+# What is personal without being secret: pages for machines hold none of it.
+LABEL, NAME = "violet-desk", "Alice"
 GUIDED_KEY, GUIDED = "canary-guided-key-27ad11", "canary-guided-secret-6b19e2f4"
 
 
@@ -98,7 +103,7 @@ def everything_happens(world: World, okx: OkxServer, hook: Hook) -> str:
     tg.wait_for_sync(ALICE, "Nothing was stored", 30.0, after=asked)
     token = a_key_by_the_form(world)
     world.add()
-    asked = tg.private(ALICE, f"/add okx second {' '.join(OKX)}")
+    asked = tg.private(ALICE, f"/add okx {LABEL} {' '.join(OKX)}")
     tg.wait_for_sync(ALICE, "Watching", 20.0, after=asked)
     asked = tg.private(ALICE, f"/channels add {hook.address} from WARNING after 0m")
     tg.wait_for_sync(ALICE, "My test line was accepted", 20.0, after=asked)
@@ -131,10 +136,13 @@ def test_failure_34_no_secret_is_left_anywhere(world: World, okx: OkxServer, hoo
             bot.wait_until_healthy()
             token = everything_happens(world, okx, hook)
             pages = [urlopen(f"http://127.0.0.1:{bot.port}/{page}", timeout=5) for page in ("metrics", "healthz")]
+            told = b"".join(page.read() for page in pages)
+            assert b"marginbot_reading_age_seconds" in told
+            assert [word for word in (LABEL, NAME, str(ALICE), "formed") if word.encode() in told] == []
             assert bot.process is not None
             commands = Path(f"/proc/{bot.process.pid}/cmdline")
             places = {
-                "metrics and health": b"".join(page.read() for page in pages),
+                "metrics and health": told,
                 "process arguments": commands.read_bytes() if commands.exists() else b"",
             }
             settings = {"MASTER_KEY": bot.environment["MARGINBOT_MASTER_KEY"], "DATABASE": str(world.folder / "bot.db")}
@@ -189,6 +197,8 @@ import sys
 def watch(event, args):
     if event == "socket.connect" and isinstance(args[1], tuple):
         print("connect", args[1][0], args[1][1], file=log, flush=True)
+    elif event == "socket.bind" and isinstance(args[1], tuple):
+        print("listen", args[1][0], args[1][1], file=log, flush=True)
     elif event == "socket.getaddrinfo":
         print("lookup", args[0], args[1], file=log, flush=True)
 
@@ -197,18 +207,39 @@ sys.addaudithook(watch)
 """
 
 
+def key_from_the_keyring(folder: Path) -> dict[str, str]:
+    """Settings by which the master key comes from a keyring, where its library is installed."""
+    if importlib.util.find_spec("keyring") is None:
+        return {}
+    (folder / "filering.py").write_text(BACKEND, encoding="utf-8")
+    (folder / "ring.json").write_text(json.dumps({f"bots/{USER}": MASTER_KEY}), encoding="utf-8")
+    return {
+        "PYTHON_KEYRING_BACKEND": "filering.FileRing",
+        "TEST_RING": str(folder / "ring.json"),
+        "MARGINBOT_MASTER_KEY": "",
+        "MARGINBOT_MASTER_KEY_KEYRING": "bots",
+    }
+
+
 def test_it_speaks_to_nobody_but_exchanges_telegram_the_heartbeat_and_channels(world: World, hook: Hook) -> None:
     watching = world.folder / "watching"
     watching.mkdir()
-    log = watching / "connections.txt"
+    log, form = watching / "connections.txt", f"127.0.0.1:{free_port()}"
     (watching / "sitecustomize.py").write_text(WATCHED.replace("LOG", repr(str(log))), encoding="utf-8")
     (watching / "uvloop.py").write_text("raise ImportError", encoding="utf-8")  # it connects behind Python's back
     with beats() as (address, _):
         path = os.pathsep.join(filter(None, [str(watching), os.environ.get("PYTHONPATH")]))
-        environment = world.environment | {"MARGINBOT_HEARTBEAT_URL": address, "PYTHONPATH": path}
-        with running_bot(world.folder, environment) as bot:
+        environment = world.environment | {
+            "MARGINBOT_HEARTBEAT_URL": address,
+            "MARGINBOT_FORM_URL": f"http://{form}",
+            "MARGINBOT_FORM_LISTEN": form,
+            "MARGINBOT_EXCHANGE_URLS": json.dumps({"binanceusdm": world.exchange.url, "bybit": world.exchange.url}),
+            "PYTHONPATH": path,
+        }
+        with running_bot(world.folder, environment | key_from_the_keyring(watching)) as bot:
             bot.wait_until_healthy()
             world.add()
+            a_key_by_the_form(world)
             asked = world.tg.private(ALICE, f"/channels add {hook.address} from WARNING after 0m")
             world.tg.wait_for_sync(ALICE, "My test line was accepted", 20.0, after=asked)
             world.price(0.83)
@@ -217,10 +248,14 @@ def test_it_speaks_to_nobody_but_exchanges_telegram_the_heartbeat_and_channels(w
             time.sleep(2)
             assert bot.stop() == 0
     servers = {world.tg.url, world.exchange.url, hook.address.replace("json:", "http:"), address}
-    allowed = {str(urlsplit(url).port) for url in servers}
-    seen = {tuple(line.split()[1:]) for line in log.read_text(encoding="utf-8").splitlines()}
-    assert {port for _, port in seen} == allowed
-    assert {host for host, _ in seen} == {"127.0.0.1"}
+    spoken_to = {str(urlsplit(url).port) for url in servers}
+    seen = {tuple(line.split()) for line in log.read_text(encoding="utf-8").splitlines()}
+    assert {(host, port) for what, host, port in seen if what != "listen"} == {
+        ("127.0.0.1", port) for port in spoken_to
+    }
+    # urllib3 asks once whether there is IPv6, by binding no port in particular; nobody listens there.
+    bound = {(host, port) for what, host, port in seen if what == "listen" and port != "0"}
+    assert bound == {("127.0.0.1", port) for port in (str(bot.port), form.rpartition(":")[2])}
 
 
 def test_failure_35_the_repository_ignores_what_holds_keys() -> None:
