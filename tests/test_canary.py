@@ -162,6 +162,7 @@ def test_failure_34_no_secret_is_left_anywhere(world: World, okx: OkxServer, hoo
         secrets = canaries(bot, hook.address) | {"form link": token}
         assert {"bot.log", "bot.db", "copy.db", "reading.json"} <= set(places)
         assert leaks(bot, secrets, places) == []
+        assert [word for word in (LABEL, NAME) if word.encode() in places["bot.log"]] == []
         assert len(places["bot.log"]) > 2000
         # The search itself works: one leak planted by hand is found.
         with (world.folder / "bot.log").open("ab") as log:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -26,17 +27,40 @@ def test_every_dependency_is_explained_and_pinned() -> None:
     assert wanted <= pinned()
 
 
-def test_every_test_that_security_md_names_exists() -> None:
-    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+def defined() -> set[str]:
+    """The names of all tests."""
+    texts = (file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    return {name for text in texts for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
+
+
+def claims() -> dict[str, tuple[list[str], list[str]]]:
+    """Of each threat in SECURITY.md: what is claimed against it, and the tests named for that."""
+    table = re.findall(r"^\| \*\*(.+?)\*\*.*?\| (.+?) \| .*? ?\| (.+?) \|$", SECURITY, re.MULTILINE)
+    return {
+        threat: ([] if said == "–" else said.split("; "), re.findall(r"`(\w+)`", tests))
+        for threat, said, tests in table
+    }
+
+
+def test_every_claim_of_security_md_has_a_test() -> None:
+    found, tests = claims(), defined()
+    assert len(found) == len(re.findall(r"^\| \*\*", SECURITY, re.MULTILINE)) >= 14
+    assert [
+        (threat, name) for threat, (_, names) in found.items() for name in names if f"test_{name}" not in tests
+    ] == []
+    assert [threat for threat, (said, names) in found.items() if len(set(names)) < len(said)] == []
+
+
+def test_every_path_that_security_md_names_exists() -> None:
+    named = re.findall(r"`((?:tests|bench|docs)/[\w/.]+)`", SECURITY)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_case_in_security_md_has_a_test_named_after_it() -> None:
-    cases = re.findall(r"^\| (\d\d) \|", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.MULTILINE)
+    cases = re.findall(r"^\| (\d\d) \|", SECURITY, re.MULTILINE)
     assert cases == [str(number) for number in range(32, 43)]
-    tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
-    assert [case for case in cases if f"def test_failure_{case}_" not in tests] == []
+    assert [case for case in cases if not any(name.startswith(f"test_failure_{case}_") for name in defined())] == []
 
 
 def test_failure_39_no_certificate_check_is_switched_off() -> None:
