@@ -155,6 +155,7 @@ class Bot:
     def __init__(self, settings: Settings, store: SqliteStore, reader: CcxtReader, token: str) -> None:
         self._settings = settings
         self._store = store
+        self._reader = reader
         self._started_at = utc_now()
         self._stopping = asyncio.Event()
         self._failure: ConfigError | None = None
@@ -354,7 +355,7 @@ class Bot:
         now = utc_now()
         accounts = self._store.all_accounts()
         standings = [self._store.standing(account) for account in accounts]
-        verdict = self._auditor.verdict()
+        verdict, waiting = self._auditor.verdict(), self._store.waiting_since()
         answered, completed = self._telegram.health.answered_at, self._watch.cycle.completed_at
         return Vitals(
             version=__version__,
@@ -368,6 +369,8 @@ class Bot:
             accounts_blind=sum(is_blind(standing) for standing in standings),
             notices_pending=self._store.count_pending(),
             reading_ages=oldest_by_venue(standings, now),
+            budgets_used=self._reader.budgets_used(),
+            oldest_waiting=None if waiting is None else now - waiting,
             audit=verdict,
             audit_age=None if verdict.checked_at is None else now - verdict.checked_at,
             telegram_trouble=self._telegram.health.trouble,

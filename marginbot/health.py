@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aiohttp import web
@@ -30,6 +30,8 @@ class Vitals:
     reading_ages: Mapping[str, timedelta]  # by venue: of the account that was read longest ago
     audit: Verdict
     audit_age: timedelta | None  # since the last audit
+    budgets_used: Mapping[str, float] = field(default_factory=dict)  # share of its request limit, by venue
+    oldest_waiting: timedelta | None = None  # how long the notice that waits longest has waited; None: none waits
     telegram_trouble: str = ""  # why updates cannot be fetched; empty: they can
 
     @property

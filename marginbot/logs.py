@@ -93,6 +93,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if hasattr(record, "account"):
+            line["account"] = record.account
         if record.exc_text:
             line["traceback"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)

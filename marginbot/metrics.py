@@ -61,6 +61,7 @@ def _state(vitals: Vitals) -> CollectorRegistry:
         "marginbot_accounts_refused": ("accounts whose key the venue refused", float(vitals.accounts_refused)),
         "marginbot_accounts_blind": ("accounts or pools that cannot be judged", float(vitals.accounts_blind)),
         "marginbot_notices_pending": ("notices not yet accepted", float(vitals.notices_pending)),
+        "marginbot_notice_oldest_seconds": ("age of the oldest waiting notice; 0: none", _waiting(vitals)),
         "marginbot_cycle_age_seconds": ("age of the last complete cycle", seconds(vitals.cycle_age)),
         "marginbot_telegram_age_seconds": ("time since Telegram answered", seconds(vitals.telegram_age)),
         "marginbot_audit_age_seconds": ("time since the last audit", seconds(vitals.audit_age)),
@@ -71,7 +72,14 @@ def _state(vitals: Vitals) -> CollectorRegistry:
     ages = Gauge("marginbot_reading_age_seconds", "age of the oldest last reading", ["venue"], registry=registry)
     for venue, age in vitals.reading_ages.items():
         ages.labels(venue).set(age.total_seconds())
+    used = Gauge("marginbot_budget_used", "share of the request limit that is used", ["venue"], registry=registry)
+    for venue, share in vitals.budgets_used.items():
+        used.labels(venue).set(share)
     violations = Gauge("marginbot_audit_violations", "what the last audit found", ["kind"], registry=registry)
     for kind, count in vitals.audit.by_kind.items():
         violations.labels(str(kind)).set(count)
     return registry
+
+
+def _waiting(vitals: Vitals) -> float:
+    return vitals.oldest_waiting.total_seconds() if vitals.oldest_waiting else 0.0

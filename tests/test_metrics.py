@@ -23,6 +23,8 @@ def vitals(*violations: Violation) -> Vitals:
         cycle_age=timedelta(seconds=2),
         cycle_limit=timedelta(seconds=90),
         telegram_limit=timedelta(seconds=75),
+        budgets_used={"binanceusdm": 0.25},
+        oldest_waiting=timedelta(seconds=7),
         accounts=2,
         accounts_refused=0,
         accounts_blind=1,
@@ -62,6 +64,8 @@ def test_the_page_counts_the_work_and_shows_the_state() -> None:
         "marginbot_audit_violations untold": 0,
         "marginbot_accounts_blind": 1,
         "marginbot_notices_pending": 3,
+        "marginbot_notice_oldest_seconds": 7,
+        "marginbot_budget_used binanceusdm": 0.25,
         "marginbot_up": 1,
     }
     assert {name: found.get(name) for name in expected} == expected

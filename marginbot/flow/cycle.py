@@ -30,6 +30,7 @@ from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.notices import UNNUMBERED, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
 from marginbot.domain.volatility import Volatility
+from marginbot.flow import trail
 from marginbot.flow.intervals import interval, strained_interval
 from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.outage import joined
@@ -178,6 +179,9 @@ class Cycle:
         cause = reading.cause if isinstance(reading, Unreadable) else sight.blind_cause
         record = joined(record, account, self._store, cause=cause, unread_after=1.5 * self._settings.poll_interval)
         self._store.record(record)
+        if isinstance(reading, Unreadable):
+            trail.unread(account.id, account.exchange, reading)
+        trail.decided(record.notices)
         return record
 
     async def _reading(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:

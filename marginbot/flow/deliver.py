@@ -32,6 +32,7 @@ from marginbot.domain.notices import (
     urgency,
 )
 from marginbot.domain.pacing import LineTrouble, Pacing
+from marginbot.flow import trail
 from marginbot.flow.ports import Messenger, Store
 from marginbot.flow.tasks import Tasks
 
@@ -272,6 +273,7 @@ class Delivery:
             self._store.move_chat(chat_id, outcome.chat_id)
             again = self._reload_at = now
         self._store.finish_attempts(ids, outcome, again, now)
+        trail.handed_over(notices, outcome)
         for notice_id in ids:
             if again is None:
                 self._line.arrived([notice_id])

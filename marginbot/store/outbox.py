@@ -66,6 +66,11 @@ class Outbox(Rows):
         row = self._one("SELECT count(*) AS found FROM notices WHERE status = 'pending'")
         return 0 if row is None else int(row["found"])
 
+    def waiting_since(self) -> datetime | None:
+        """When the oldest of those was written; None where there is none."""
+        row = self._one("SELECT created_at FROM notices WHERE status = 'pending' ORDER BY id LIMIT 1")
+        return None if row is None else time_of(row["created_at"])
+
     def pending_lines(self, after: int) -> Sequence[Line]:
         """What decides the turn of each pending notice with an id above `after`, oldest first."""
         return [_line(row) for row in self._all(_LINE, after)]
