@@ -1,6 +1,7 @@
 """Every message of the bot as a phone shows it, light and dark, to be looked at.
 
     PYTHONPATH=. python bench/gallery.py FOLDER [--only alert_] [--png chromium]
+    PYTHONPATH=. python bench/gallery.py FOLDER --phones alert_worsened_critical,topup --height 520 --png chromium
 
 Reads the golden messages of the tests and writes pages of six phones each into the folder; with `--png` the named
 browser (Chromium or Chrome) also makes a picture of every page. Line breaks are those of a phone 360 points wide.
@@ -45,17 +46,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="messages whose name begins so")
+    parser.add_argument("--phones", help="exactly these messages, a phone each, on one page: the README's picture")
+    parser.add_argument("--height", type=int, default=PHONE_HEIGHT + 50, help="of the pictures")
     parser.add_argument("--png", metavar="BROWSER", help="take pictures with this browser")
     wanted = parser.parse_args()
     wanted.folder.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in MESSAGES.glob("*.html") if path.name.startswith(wanted.only))
+    sheets = [_chosen(wanted.phones.split(","))] if wanted.phones else list(_sheets(paths))
     for theme, colours in THEMES.items():
-        for number, phones in enumerate(_sheets(paths), start=1):
+        for number, phones in enumerate(sheets, start=1):
             page = wanted.folder / f"{theme}-{number:02}.html"
             page.write_text(_page(phones, colours), encoding="utf-8")
             if wanted.png:
-                _picture(wanted.png, page, len(phones))
+                _picture(wanted.png, page, len(phones), wanted.height)
             print(page)
+
+
+def _chosen(names: Sequence[str]) -> Sequence[str]:
+    return [_message("", (MESSAGES / f"{name}.html").read_text(encoding="utf-8")) for name in names]
 
 
 def _sheets(paths: Sequence[Path]) -> Iterator[Sequence[str]]:
@@ -95,8 +103,8 @@ def _page(phones: Sequence[str], colours: dict[str, str]) -> str:
     return f"<!doctype html><meta charset=utf-8><style>{style}</style><body>{shown}"
 
 
-def _picture(browser: str, page: Path, phones: int) -> None:
-    size = f"{phones * (PHONE_WIDTH + 4)},{PHONE_HEIGHT + 50}"
+def _picture(browser: str, page: Path, phones: int, height: int) -> None:
+    size = f"{phones * (PHONE_WIDTH + 4)},{height}"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}"]
     picture = f"--screenshot={page.with_suffix('.png').resolve()}"
     subprocess.run([browser, *options, picture, page.resolve().as_uri()], check=True, capture_output=True, timeout=60)
