@@ -14,7 +14,7 @@ import pytest
 
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Services
-from marginbot.bot.commands.add import add
+from marginbot.bot.commands.add import BACK, add
 from marginbot.bot.commands.data import forget, forget_decided
 from marginbot.bot.commands.start import cancel
 from marginbot.bot.weblinks import PATIENCE, Wanted, WebLinks
@@ -46,7 +46,7 @@ class Site:
         """Somebody is offered the form; its address."""
         asked = tg.private(user_id, words)
         told = await tg.wait_for(user_id, "Or use the web form", after=asked)
-        [[button]] = told.buttons
+        [[button], _] = told.buttons
         assert button.label == "Enter the key in a web form"
         assert button.url
         return self.root + button.url.rpartition("/")[2]
@@ -198,10 +198,10 @@ async def test_each_address_is_answered_so_often_and_not_more(site: Site) -> Non
 
 async def test_without_an_address_nothing_is_offered_and_an_address_needs_no_form(desk: Desk) -> None:
     reply = await add(desk.call(ALICE, "okx", "main"), desk.services)
-    assert (reply.buttons, "web form" in reply.html) == ((), False)
+    assert (reply.buttons, "web form" in reply.html) == (((BACK,),), False)
     services = with_links(desk)
-    assert (await add(desk.call(ALICE, "hyperliquid", "main"), services)).buttons == ()
-    assert (await add(desk.call(ALICE, "okx", "main"), services)).buttons != ()
+    assert (await add(desk.call(ALICE, "hyperliquid", "main"), services)).buttons == ((BACK,),)
+    assert (await add(desk.call(ALICE, "okx", "main"), services)).buttons != ((BACK,),)
 
 
 async def test_the_servers_own_address_is_shown_for_the_keys_list(desk: Desk) -> None:

@@ -25,6 +25,15 @@ class Dialogue:
         """Whether the next answer is part of a credential."""
         return self.venue is not None and self.label is not None
 
+    def step_back(self) -> None:
+        """Forget the answer given last."""
+        if self.parts:
+            self.parts.pop()
+        elif self.label is not None:
+            self.label = None
+        else:
+            self.venue = None
+
     @property
     def next_field(self) -> str | None:
         """Title of the credential field to ask for; None when all are there."""

@@ -11,9 +11,10 @@ from marginbot.bot import figures as fig
 from marginbot.bot import render_status
 from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
 from marginbot.bot.commands import buddy
-from marginbot.bot.commands.add import choose, consent
+from marginbot.bot.commands.add import add, back, choose, choose_label, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
+from marginbot.bot.commands.look import REFRESH, status
 from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
 from marginbot.bot.render import pages
@@ -31,6 +32,8 @@ _NOTICE = re.compile(r"(ack|all|snz|det|try|res):([0-9]{1,18})")
 _WHAT_IF = re.compile(r"wif:([0-9]{1,18}):([a-z0-9-]{1,8})")
 _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
+_LABEL = re.compile(r"lbl:([A-Za-z0-9._-]{1,24})")
+_GO = re.compile(r"(bck|go-add|go-status|ref):")
 _BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
@@ -70,6 +73,11 @@ async def press(pressed: Press, services: Services) -> Answer:
         return Answer(toast=said, html=said)
     if about_venue and pressed.call.private:
         return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
+    about_label, way = _LABEL.fullmatch(pressed.data), _GO.fullmatch(pressed.data)
+    if about_label and pressed.call.private:
+        return Answer(toast="", reply=await choose_label(pressed.call, about_label[1], services))
+    if way and pressed.call.private:
+        return await _gone_to(way[1], pressed.call, services)
     about_what_if = _WHAT_IF.fullmatch(pressed.data)
     if about_what_if:
         return _what_if(pressed, int(about_what_if[1]), about_what_if[2], services)
@@ -88,6 +96,17 @@ async def press(pressed: Press, services: Services) -> Answer:
         return Answer(toast="This button is out of date. /status shows how things are.", alert=True)
     account = _owned(pressed.call.person, notice, services)
     return await ACTIONS[about_notice[1]](pressed, notice, account, services)
+
+
+async def _gone_to(way: str, call: Call, services: Services) -> Answer:
+    """A step that a button offers; `ref` changes the message it hangs under."""
+    if not services.store.accounts_of(call.person.user_id):
+        services.access.require_member(call.person.user_id)
+    if way == "ref":
+        reply = await status(call, services)
+        return Answer(toast="As of now", html=pages(reply.html)[0], buttons=(REFRESH,))
+    handler = {"bck": back, "go-add": add, "go-status": status}[way]
+    return Answer(toast="", reply=await handler(call, services))
 
 
 def _buddy(call: Call, word: str, about: str, services: Services) -> Answer:

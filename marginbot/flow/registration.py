@@ -27,6 +27,7 @@ from marginbot.flow.preferences import DURATION
 
 MAX_ACCOUNTS = 20  # per person
 RESERVED = frozenset({"ratio", "cushion", "amounts"})
+MOST_FOUND = 6  # venues shown for what somebody typed
 _LABEL = re.compile(r"[\w][\w.+-]{0,23}", re.UNICODE)
 
 
@@ -50,6 +51,10 @@ class Registration:
     def venue(self, text: str) -> VenueInfo:
         """The venue a person means; `UnknownExchange` with the nearest names otherwise."""
         return find_venue(self.reader.venues(), text)
+
+    def search(self, text: str) -> Sequence[VenueInfo]:
+        """Venues that a person may mean who typed part of a name, or a name with a slip; the likeliest first."""
+        return search_venues(self.reader.venues(), text)
 
     def free_label(self, user_id: int, label: str) -> str:
         """The label if it may be used; `BadLabel` or `LabelTaken` otherwise."""
@@ -173,6 +178,22 @@ def find_venue(venues: Mapping[str, VenueInfo], text: str) -> VenueInfo:
     if found.refusal is not None:
         raise UnknownExchange(f"{found.id} cannot be watched", advice=f"{found.refusal} Nothing was stored.")
     return found
+
+
+def search_venues(venues: Mapping[str, VenueInfo], text: str) -> Sequence[VenueInfo]:
+    """What can be watched and has the text in a name, or has a name nearly the same; at most `MOST_FOUND`.
+
+    None where the text names a venue as it is: there is nothing to search for then.
+    """
+    wanted = text.strip().lower()
+    if not wanted or any(wanted in (venue.id, *_names(venue)) for venue in venues.values()):
+        return ()
+    readable = [venue for venue in venues.values() if venue.refusal is None]
+    by_name = {name: venue for venue in reversed(readable) for name in _names(venue)}
+    within = [venue for venue in readable if any(wanted in name for name in _names(venue))]
+    near = [by_name[name] for name in difflib.get_close_matches(wanted, list(by_name), n=MOST_FOUND, cutoff=0.6)]
+    found = {venue.id: venue for venue in [*sorted(within, key=lambda venue: venue.estimates_only), *near]}
+    return tuple(found.values())[:MOST_FOUND]
 
 
 def _meant(venues: Mapping[str, VenueInfo], wanted: str) -> str:

@@ -17,6 +17,8 @@ from marginbot.flow.ports import VenueInfo
 from marginbot.flow.registration import Request
 from marginbot.logs import redact
 
+BACK = Button("◀ Back", "bck:")
+OUT_OF_DATE = "That question is over. Start again with /add."
 ADD_USAGE = "/add EXCHANGE LABEL KEY [SECRET [PASSPHRASE]]"
 
 
@@ -57,6 +59,14 @@ async def answer(call: Call, words: str, services: Services) -> Reply:
     if dialogue is None:
         services.dialogues.end(call.person.user_id)
         return Reply(html="That took a while and I have dropped what you had told me. Start again with /add.")
+    found = services.registration.search(words) if dialogue.venue is None else ()
+    if found:
+        dialogue.touched_at = call.at
+        return Reply(html="Which of these? Tap, or type another name.", buttons=_rows_of(found))
+    return await _answered(dialogue, words, call, services)
+
+
+async def _answered(dialogue: Dialogue, words: str, call: Call, services: Services) -> Reply:
     _take(dialogue, words, call, services)
     if dialogue.venue is None or dialogue.label is None or dialogue.next_field is not None:
         return _ask(dialogue, call, services)
@@ -76,6 +86,27 @@ async def choose(call: Call, venue_id: str, services: Services) -> Reply:
     return _ask(dialogue, call, services)
 
 
+async def choose_label(call: Call, label: str, services: Services) -> Reply:
+    """A press on a label that was proposed."""
+    services.access.require_member(call.person.user_id)
+    dialogue = services.dialogues.current(call.person.user_id, call.at)
+    if dialogue is None or dialogue.venue is None or dialogue.label is not None:
+        return Reply(html=OUT_OF_DATE)
+    return await _answered(dialogue, label, call, services)
+
+
+async def back(call: Call, services: Services) -> Reply:
+    """A press on Back: the question before."""
+    services.access.require_member(call.person.user_id)
+    dialogue = services.dialogues.current(call.person.user_id, call.at)
+    if dialogue is None:
+        return Reply(html=OUT_OF_DATE)
+    services.links.drop(call.person.user_id)
+    dialogue.step_back()
+    dialogue.touched_at = call.at
+    return _ask(dialogue, call, services)
+
+
 def _take(dialogue: Dialogue, words: str, call: Call, services: Services) -> None:
     """The answer to the question asked last; an unfit one leaves the dialogue where it was."""
     dialogue.touched_at = call.at
@@ -91,22 +122,31 @@ def _ask(dialogue: Dialogue, call: Call, services: Services) -> Reply:
     venue = dialogue.venue
     if venue is None:
         return Reply(
-            html="Which exchange? Tap, or type its name. /cancel stops this.",
+            html="Which exchange? Tap, or type its name: I know more than these. /cancel stops this.",
             buttons=_venue_buttons(list(services.registration.reader.venues().values())),
         )
     if dialogue.label is None:
         return Reply(
-            html=f"<b>{text(venue.title, 60)}</b>.\nWhat shall I call this account? One word, such as main or desk-2."
+            html=f"<b>{text(venue.title, 60)}</b>.\nWhat shall I call this account? One word, such as main or desk-2.",
+            buttons=(_labels(venue, services, call.person.user_id), (BACK,)),
         )
     if dialogue.parts:
-        return Reply(html=f"Got it. {_now_send(dialogue)}")
+        return Reply(html=f"Got it. {_now_send(dialogue)}", buttons=((BACK,),))
     return _ask_credential(dialogue, call, services, venue)
 
 
+def _labels(venue: VenueInfo, services: Services, user_id: int) -> tuple[Button, ...]:
+    """Labels to tap that are not taken yet."""
+    taken = {account.label.casefold() for account in services.store.accounts_of(user_id)}
+    return tuple(Button(label, f"lbl:{label}") for label in ("main", venue.id[:24]) if label not in taken)
+
+
 def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:
-    row = [
-        Button(venue.title, f"add:{venue.id}") for venue in venues if venue.refusal is None and not venue.estimates_only
-    ]
+    return _rows_of([venue for venue in venues if venue.refusal is None and not venue.estimates_only])
+
+
+def _rows_of(venues: Sequence[VenueInfo]) -> Rows:
+    row = [Button(venue.title, f"add:{venue.id}") for venue in venues]
     return tuple(tuple(row[at : at + 2]) for at in range(0, len(row), 2))
 
 
@@ -127,8 +167,8 @@ def _ask_credential(dialogue: Dialogue, call: Call, services: Services, venue: V
         lines.append(
             "Or use the web form: then the key does not pass through Telegram at all. It works once, for 10 min."
         )
-    buttons: Rows = ((Button("Enter the key in a web form", url=link),),) if link else ()
-    return Reply(html="\n".join([*lines, "/cancel stops this."]), buttons=buttons)
+    ways: Rows = ((Button("Enter the key in a web form", url=link),),) if link else ()
+    return Reply(html="\n".join([*lines, "/cancel stops this."]), buttons=(*ways, (BACK,)))
 
 
 def _address_line(egress_ip: str) -> str:

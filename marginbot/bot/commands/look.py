@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from marginbot.bot import render_status
-from marginbot.bot.calls import Call, Reply, Services, wrong_usage
+from marginbot.bot.calls import Button, Call, Reply, Services, wrong_usage
 from marginbot.bot.render_status import View
+
+REFRESH = (Button("🔄 Refresh", "ref:"),)
 
 
 async def status(call: Call, services: Services) -> Reply:
@@ -20,7 +22,7 @@ async def status(call: Call, services: Services) -> Reply:
         return Reply(html="You have no account here yet. Add one: /add")
     if label is not None:
         return Reply(html=render_status.single(own[0], _view(services)))
-    return Reply(html=render_status.status(own, _view(services)))
+    return Reply(html=render_status.status(own, _view(services)), buttons=(REFRESH,))
 
 
 async def positions(call: Call, services: Services) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from marginbot.bot.calls import Button, Call, Reply, Services
+from marginbot.bot.calls import Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import add
 from marginbot.bot.commands.buddy import PAYLOAD, ask_them
 
@@ -26,14 +26,21 @@ async def start(call: Call, services: Services) -> Reply:
     if call.args and call.args[0].startswith(PAYLOAD):
         return ask_them(call, call.args[0].removeprefix(PAYLOAD), services)
     if services.access.may_register(call.person.user_id):
-        return Reply(html=f"👋 {WHAT_I_AM}\n\n{_next_step(call, services)}")
+        return Reply(html=f"👋 {WHAT_I_AM}\n\n{_next_step(call, services)}", buttons=_ways(call, services))
     if not call.args:
         services.access.require_member(call.person.user_id)
     services.store.remember_person(call.person, call.chat_id, call.at)
     services.store.redeem_invite(call.args[0], call.person.user_id, call.at)
     # The bot may be open to operators only: then a code, even a good one, opens nothing.
     services.access.require_member(call.person.user_id)
-    return Reply(html=f"👋 Welcome. {WHAT_I_AM}\n\n{_next_step(call, services)}")
+    return Reply(html=f"👋 Welcome. {WHAT_I_AM}\n\n{_next_step(call, services)}", buttons=_ways(call, services))
+
+
+def _ways(call: Call, services: Services) -> Rows:
+    """The next sensible step, to tap."""
+    if services.store.accounts_of(call.person.user_id):
+        return ((Button("How are they?", "go-status:"), Button("Add another account", "go-add:")),)
+    return ((Button("Add my first account", "go-add:"),),)
 
 
 def _next_step(call: Call, services: Services) -> str:
