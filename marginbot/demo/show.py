@@ -18,6 +18,7 @@ from marginbot.bot.render import to_plain, to_rich
 from marginbot.demo.scenarios import Scenario, Twist
 from marginbot.demo.stage import Board, Stage
 from marginbot.demo.story import Story, Told
+from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Notice, Outcome, Sent, Shown
 from marginbot.exchanges.reader import CcxtReader
@@ -141,6 +142,7 @@ class _Show:
     account: Account
     tick: timedelta
     key: str = ""
+    answered: bool = False
     twists: list[tuple[datetime, Twist]] = field(default_factory=list)
 
     async def run(self, store: SqliteStore, reader: CcxtReader, *, speed: float) -> None:
@@ -180,6 +182,7 @@ class _Show:
         while self.clock() < self.scenario.path.ends_at:
             await watch.cycle.run()
             await watch.delivery.run()
+            self._acknowledge(desk)
             board = self._board(desk.status.own(YOU.user_id)[0])
             self.stage.board(self.clock(), board)
             if self.clock() >= quiet_at:
@@ -194,6 +197,16 @@ class _Show:
             ahead = (self.clock() - started).total_seconds() / speed - (time.monotonic() - began)
             if ahead > 0:
                 await asyncio.sleep(ahead)
+
+    def _acknowledge(self, desk: Desk) -> None:
+        """You answer the second repeat in a row, once: from then on it is seen what that does and does not quiet."""
+        repeats = [told.reason == Reason.REMINDER_DUE for told in self.story.told[-2:]]
+        if self.answered or repeats != [True, True]:
+            return
+        self.answered, now = True, self.clock()
+        self.stage.event("you", now, text="/ack main")
+        done = desk.preferences.acknowledge(YOU.user_id, "main", now, by=YOU.name)
+        self._say(render_account.quieted(done, "Acknowledged", [figures.until(one.mute.until, now) for one in done]))
 
     def _told_after(self, moment: datetime) -> bool:
         return bool(self.story.told) and self.story.told[-1].at >= moment

@@ -102,12 +102,20 @@ class Stage:
 
     def _show_alert(self, at: datetime, facts: dict[str, Any]) -> None:
         bell = "🔔" if facts["sound"] else "🔕"
+        if facts["reason"] in ("reminder_due", "still_blind"):
+            self._show_reminder(at, bell, facts)
+            return
         if not self.is_terminal:
             self._line(at, f"marginbot {bell}", facts["text"])
             return
         title = f"marginbot · {at:%H:%M:%S} {bell}"
         style = COLOURS.get(facts["grade"], "green")
         self._console.print(Panel(facts["markup"], title=title, width=PHONE, title_align="left", border_style=style))
+
+    def _show_reminder(self, at: datetime, bell: str, facts: dict[str, Any]) -> None:
+        """As on a lock screen: a repeat says little that is new, and there may be many."""
+        line = f"{at:%H:%M:%S}  marginbot {bell}: {facts['text'].partition(chr(10))[0]} (reminder)"
+        self._console.print(line, style=COLOURS.get(facts["grade"]), markup=False, highlight=False, soft_wrap=True)
 
     def _show_twist(self, at: datetime, facts: dict[str, Any]) -> None:
         self._console.print(f"{at:%H:%M:%S}  ··· {facts['text']} ···", style="bold magenta", highlight=False)

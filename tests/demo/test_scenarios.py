@@ -74,6 +74,14 @@ async def test_without_a_terminal_there_are_plain_lines_only() -> None:
     assert output.rstrip().splitlines()[-2].startswith("The position survived; ")
 
 
+async def test_repeats_take_a_line_and_are_answered_once() -> None:
+    output = await _shown("venue-outage", terminal=False)
+    assert output.count("you: /ack main") == 1
+    assert "🔕 Acknowledged main: " in output
+    assert output.index("(reminder)") < output.index("you: /ack main")
+    assert "🔁 REMINDER" not in output
+
+
 async def test_a_terminal_shows_panels_and_the_live_table() -> None:
     output = await _shown("flash-crash", terminal=True)
     for heading in ("UTC", "BTC", "ratio", "room", "cushion", "grade"):
