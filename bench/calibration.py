@@ -31,7 +31,8 @@ import numpy.typing as npt
 from marginbot.domain.grading import DEFAULT_LADDERS, RATIO_RELEASE, RUNGS, Grade
 from marginbot.domain.margin import MarginMode, Side
 from marginbot.domain.volatility import Estimator
-from marginbot.sim.replay import History, Holding, Portfolio, Spec, read_prices, run
+from marginbot.sim.replay import run
+from marginbot.sim.spec import History, Holding, Portfolio, Spec, read_prices
 
 RATE = 0.005
 MINUTE_MS = 60_000

@@ -20,7 +20,8 @@ from typing import Any
 
 from marginbot.domain.grading import RUNGS, Grade
 from marginbot.domain.margin import MarginMode, Side
-from marginbot.sim.replay import Holding, Outcome, Portfolio, Spec, read_prices, run
+from marginbot.sim.replay import Outcome, run
+from marginbot.sim.spec import Holding, Portfolio, Spec, read_prices
 
 WARM_UP_MS = 2 * 86_400_000
 WEEK_MS = 7 * 86_400_000

@@ -51,6 +51,7 @@ from marginbot.flow.tasks import ended
 from marginbot.flow.tier_watch import TierWatch
 from marginbot.flow.turmoil import Trouble, TurmoilWatch
 from marginbot.health import HealthServer, Vitals
+from marginbot.lookback import LookBack
 from marginbot.metrics import Metrics
 from marginbot.scheduler import Scheduler
 from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
@@ -183,6 +184,7 @@ class Bot:
             buddies=BuddyDesk(store),
             links=WebLinks(settings.form_url or ""),
             egress_ip=settings.egress_ip,
+            hindsight=LookBack(reader=reader, store=store, clock=utc_now, poll=settings.poll_every),
         )
         self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services, bot=bot)
         self._watch = build_watch(

@@ -282,7 +282,8 @@ def replay(
     """Run portfolios, or your own account, through historic prices with the code that grades live accounts."""
     from marginbot import hindsight
     from marginbot.progress import bar
-    from marginbot.sim import replay as replaying
+    from marginbot.sim.replay import run as replayed
+    from marginbot.sim.spec import load
 
     if (spec is None) == (exchange is None) or (exchange is None) != (period is None):
         raise click.UsageError("name either a SPEC.json, or --exchange with --period")
@@ -294,7 +295,7 @@ def replay(
     else:
         assert spec is not None
         with bar("replaying") as progress:
-            outcomes = replaying.run(replaying.load(spec), progress=progress)
+            outcomes = replayed(load(spec), progress=progress)
     if as_json:
         click.echo(json.dumps({"results": [outcome.as_json() for outcome in outcomes]}, indent=1))
         return

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from marginbot.domain.errors import LimitReached
 
 MOST_BUCKETS = 5000
 REPEAT_AFTER = timedelta(minutes=1)
@@ -20,6 +24,7 @@ class Allowance:
 MEMBER = Allowance(30, timedelta(seconds=2))
 STRANGER = Allowance(6, timedelta(seconds=20))
 GROUP = Allowance(20, timedelta(seconds=3))
+REPLAY = Allowance(4, timedelta(minutes=3))
 
 
 @dataclass(slots=True)
@@ -56,3 +61,35 @@ class Budget:
             return False
         bucket.told_at = now
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Turnstile:
+    """For what takes long: one at a time for each person, and not too many in a row."""
+
+    allowance: Allowance
+    _budget: Budget = field(default_factory=Budget)
+    _inside: set[int] = field(default_factory=set)
+
+    def require(self, who: int, now: datetime) -> None:
+        """`LimitReached` while their last one is under way, or when they had too many."""
+        self._require_outside(who)
+        if not self._budget.allows(who, self.allowance, now):
+            minutes = int(self.allowance.every.total_seconds() // 60)
+            raise LimitReached(
+                "too many in a row", advice=f"That was a lot of those. Ask for the next in {minutes} minutes."
+            )
+
+    @contextmanager
+    def inside(self, who: int) -> Iterator[None]:
+        """While this lasts, nobody else gets in under this name."""
+        self._require_outside(who)
+        self._inside.add(who)
+        try:
+            yield
+        finally:
+            self._inside.discard(who)
+
+    def _require_outside(self, who: int) -> None:
+        if who in self._inside:
+            raise LimitReached("one at a time", advice="Your last one is still under way: one at a time, please.")

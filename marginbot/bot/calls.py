@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from marginbot.bot.budget import Budget
+from marginbot.bot.budget import REPLAY, Budget, Turnstile
 from marginbot.bot.charts import Easel
 from marginbot.bot.confirmations import Confirmations
 from marginbot.bot.consent import Questions
@@ -17,6 +17,7 @@ from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
 from marginbot.flow.buddies import BuddyDesk
 from marginbot.flow.channels import ChannelDesk
+from marginbot.flow.hindsight import Hindsight
 from marginbot.flow.ports import Account, Person, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
@@ -43,12 +44,14 @@ class Services:
     channels: ChannelDesk | None = None  # further ways to ring; None: there are none here
     easel: Easel = field(default_factory=Easel)
     buddies: BuddyDesk | None = None
+    hindsight: Hindsight | None = None  # None: nothing can be replayed here
     dialogues: Dialogues = field(default_factory=Dialogues)
     questions: Questions = field(default_factory=Questions)
     confirmations: Confirmations = field(default_factory=Confirmations)
     budget: Budget = field(default_factory=Budget)
     links: WebLinks = field(default_factory=WebLinks)
     egress_ip: str = ""  # what exchanges see of this server, for the lists of their keys; empty: not known
+    replays: Turnstile = field(default_factory=lambda: Turnstile(REPLAY))
 
     @property
     def whatif(self) -> WhatIf:

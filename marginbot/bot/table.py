@@ -22,6 +22,8 @@ from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
 from marginbot.bot.commands.remind import USAGE as REMIND_USAGE
 from marginbot.bot.commands.remind import remind
+from marginbot.bot.commands.replay import USAGE as REPLAY_USAGE
+from marginbot.bot.commands.replay import replay
 from marginbot.bot.commands.report import USAGE as REPORT_USAGE
 from marginbot.bot.commands.report import report
 from marginbot.bot.commands.share import share, unshare
@@ -151,6 +153,13 @@ COMMANDS: tuple[Command, ...] = (
         help="ratio and cushion over time, as a picture: 6h, 7d, 1y; add light or dark",
         where=ANYWHERE,
         handler=chart,
+    ),
+    Command(
+        name="replay",
+        usage=REPLAY_USAGE,
+        help="would I have been warned? your account in past days: 2025-10-10",
+        where=PRIVATE,
+        handler=replay,
     ),
     Command(
         name="report",

@@ -47,7 +47,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An alert: `N`, `W`, `C`, `E`, `D` for its grade, `R` recovered, `S` stale."""
+    """An alert: `N`, `W`, `C`, `E`, `D` for its grade, `R` recovered, `S` stale; `L` a liquidation in hindsight."""
 
     at: datetime
     letter: str
@@ -197,11 +197,16 @@ def _broken(samples: Sequence[Sample], holes: Sequence[Gap]) -> list[Sample]:
 
 def marks(tellings: Iterable[Telling], frame: Frame) -> list[Mark]:
     """The alerts of a time; of those too close to be told apart the worst."""
+    found = [_mark(telling) for telling in sorted(tellings, key=lambda t: t.decided_at)]
+    return thinned([mark for mark in found if mark is not None], frame)
+
+
+def thinned(marks: Iterable[Mark], frame: Frame) -> list[Mark]:
+    """Marks (oldest first) within a frame; of those too close to be told apart the worst."""
     found: list[Mark] = []
     near = (frame.until - frame.since) / 40
-    for telling in sorted(tellings, key=lambda t: t.decided_at):
-        mark = _mark(telling)
-        if mark is None or not frame.since <= mark.at <= frame.until:
+    for mark in marks:
+        if not frame.since <= mark.at <= frame.until:
             continue
         if found and mark.at - found[-1].at < near:
             found[-1] = max(found[-1], mark, key=lambda m: m.rank)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from marginbot.domain.margin import Pool, PoolState, Position, Snapshot
 from marginbot.domain.volatility import Bar
-from marginbot.sim.replay import BadSpec, History, Holding, Portfolio, Spec, checked
+from marginbot.sim.spec import BadSpec, History, Holding, Portfolio, Spec, checked
 
 DAY = timedelta(days=1)
 WARM_UP = 2 * DAY

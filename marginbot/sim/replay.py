@@ -6,80 +6,28 @@ steps. The breach is looked for at every step; grades are taken only at readings
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import math
-import zlib
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from marginbot.domain.alerting import AlertState, Policy, Reason, Seen, step
-from marginbot.domain.errors import MarginbotError
+from marginbot.domain.alerting import AlertState, Decision, Policy, Reason, Seen, step
+from marginbot.domain.chart import COLUMNS
 from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Grade, Ladders, regrade
-from marginbot.domain.margin import MarginMode, Pool, Position, Side
-from marginbot.domain.room import room_of
-from marginbot.domain.volatility import Bar, Estimator, Volatility, with_betas
+from marginbot.domain.history import Point, folded
+from marginbot.domain.margin import MarginMode, Pool, PoolState, Position, Side
+from marginbot.domain.room import Scenario, room_of
+from marginbot.domain.volatility import Estimator, Volatility, with_betas
+from marginbot.sim.spec import BAR, STEP, History, Portfolio, Spec
 
-_BAR = 60_000
-_STEP = _BAR // 4
-
-
-class BadSpec(MarginbotError):
-    """The replay specification, or a file it names, cannot be used."""
+STALE_AFTER = timedelta(minutes=3)
+MOST_POINTS = 8192  # of a pool; more are folded to what a picture can show
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """One asset's bars and the path through them."""
-
-    bars: tuple[Bar, ...]
-    opened: tuple[int, ...]
-
-    def price_at(self, at: int) -> float:
-        """Price of the path at a time (ms); before the first bar its open."""
-        index = max(0, bisect_right(self.opened, at) - 1)
-        bar = self.bars[index]
-        point = min(3, max(0, at - bar.opened_at) // _STEP)
-        middle = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
-        return (bar.open, *middle, bar.close)[point]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """A position of a portfolio; notional None: leverage times equity."""
-
-    asset: str
-    side: Side
-    leverage: float
-    notional: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Portfolio:
-    """Positions that share (cross) or split (isolated) an equity."""
-
-    name: str
-    margin_mode: MarginMode
-    equity: float
-    maintenance_margin_rate: float
-    positions: tuple[Holding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """A complete replay."""
-
-    prices: Mapping[str, History]
-    start: int
-    end: int
-    poll_interval: float
-    portfolios: tuple[Portfolio, ...]
+class Stopped(Exception):
+    """Nobody waits for the replay any more."""
 
 
 @dataclass(slots=True)
@@ -90,6 +38,8 @@ class Outcome:
     breach_at: int | None = None
     first: dict[Grade, int | None] = field(default_factory=lambda: dict.fromkeys(RUNGS))
     raises: dict[Grade, int] = field(default_factory=lambda: dict.fromkeys(RUNGS, 0))
+    alerts: list[tuple[int, Grade]] = field(default_factory=list)  # each grade as it was raised; OK: it was over
+    points: dict[str, list[Point]] = field(default_factory=dict)  # readings by pool, folded where there are many
 
     def as_json(self) -> dict[str, Any]:
         """The documented answer."""
@@ -109,21 +59,41 @@ class Outcome:
 
 
 def run(
-    spec: Spec, ladders: Ladders = DEFAULT_LADDERS, *, progress: Callable[[int, int], None] = lambda done, total: None
+    spec: Spec,
+    ladders: Ladders = DEFAULT_LADDERS,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    is_stopped: Callable[[], bool] = bool,
 ) -> list[Outcome]:
-    """Every portfolio through the same prices; `progress` hears how many of them are done."""
+    """Every portfolio through the same prices; `progress` hears how many of them are done.
+
+    Raises `Stopped` soon after `is_stopped` says so.
+    """
     volatilities = {asset: _Volatilities(asset, history) for asset, history in spec.prices.items()}
+    terms = _Terms(ladders, _column(spec), is_stopped)
     outcomes = []
     for done, portfolio in enumerate(spec.portfolios):
         progress(done, len(spec.portfolios))
-        outcomes.append(_run_one(spec, portfolio, volatilities, ladders))
+        outcomes.append(_run_one(spec, portfolio, volatilities, terms))
     return outcomes
 
 
-def _run_one(spec: Spec, portfolio: Portfolio, volatilities: Mapping[str, _Volatilities], ladders: Ladders) -> Outcome:
+def _column(spec: Spec) -> timedelta:
+    """Readings are folded into this: a picture may end early, where the pool does."""
+    return timedelta(seconds=max(1, (spec.end - spec.start) // 1000 // (4 * COLUMNS)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    ladders: Ladders
+    column: timedelta
+    is_stopped: Callable[[], bool]
+
+
+def _run_one(spec: Spec, portfolio: Portfolio, volatilities: Mapping[str, _Volatilities], terms: _Terms) -> Outcome:
     outcome = Outcome(portfolio.name)
     pools = _open(portfolio, spec)
-    watchers = {name: _Watcher(ladders) for name in pools}
+    watchers = everyone = {name: _Watcher(terms.ladders, terms.column) for name in pools}
     poll = max(1, round(spec.poll_interval * 1000))
     next_reading, at = spec.start, spec.start
     while at <= spec.end:
@@ -132,8 +102,12 @@ def _run_one(spec: Spec, portfolio: Portfolio, volatilities: Mapping[str, _Volat
         if breached:
             outcome.breach_at = at
             watchers = {name: watchers[name] for name in breached}  # another pool's warnings are no lead
+            for name, watcher in watchers.items():
+                watcher.note(pools[name].pool(marks), None, at)
             break
         if at >= next_reading:
+            if terms.is_stopped():
+                raise Stopped
             next_reading += poll
             known = {asset: estimate.at(at) for asset, estimate in volatilities.items()}
             now = with_betas(known, {asset: estimate.estimator for asset, estimate in volatilities.items()})
@@ -141,11 +115,12 @@ def _run_one(spec: Spec, portfolio: Portfolio, volatilities: Mapping[str, _Volat
                 watchers[name].look(book.pool(marks), now, at, outcome)
         at = min(next_reading, _next_path_point(at))
     outcome.first = _first_of_last_climb(watchers.values())
+    outcome.points = {name: watcher.points for name, watcher in everyone.items()}
     return outcome
 
 
 def _next_path_point(at: int) -> int:
-    return (at // _STEP + 1) * _STEP
+    return (at // STEP + 1) * STEP
 
 
 def _first_of_last_climb(watchers: Any) -> dict[Grade, int | None]:
@@ -163,28 +138,64 @@ class _Watcher:
     """One pool's alert state, and since when each grade or worse has been announced without a break."""
 
     ladders: Ladders
+    column: timedelta
     state: AlertState = field(default_factory=AlertState)
     since: dict[Grade, int | None] = field(default_factory=lambda: dict.fromkeys(RUNGS))
+    points: list[Point] = field(default_factory=list)
 
     def look(self, pool: Pool, volatilities: Mapping[str, Volatility], at: int, outcome: Outcome) -> None:
-        now = datetime.fromtimestamp(at / 1000, UTC)
+        now = _moment(at)
         decisive = room_of(pool, volatilities, now).decisive
         cushion = decisive.cushion if decisive else None
         previous = self.state.grade or Grade.OK
         graded = regrade(pool.state, pool.margin_ratio, cushion, ladders=self.ladders, previous=previous)
         assert graded is not None  # every figure of a simulated pool is known
-        policy = Policy(stale_after=timedelta(minutes=3))
-        decision = step(self.state, Seen(graded.grade, cushion), policy=policy, now=now)
+        decision = step(self.state, Seen(graded.grade, cushion), policy=Policy(stale_after=STALE_AFTER), now=now)
         self.state = decision.state
-        worsened = decision.reason in (Reason.WORSENED, Reason.FIRST_SIGHT)
-        if decision.speak and worsened and graded.grade in outcome.raises:
-            outcome.raises[graded.grade] += 1
+        self.note(pool, decisive, at)
+        self._count(decision, graded.grade, at, outcome)
         told = self.state.announced or Grade.OK
         for grade in RUNGS:
             if told >= grade and self.since[grade] is None:
                 self.since[grade] = at
             elif graded.grade < grade:
                 self.since[grade] = None
+
+    def _count(self, decision: Decision, grade: Grade, at: int, outcome: Outcome) -> None:
+        worsened = decision.reason in (Reason.WORSENED, Reason.FIRST_SIGHT)
+        if decision.speak and worsened and grade in outcome.raises:
+            outcome.raises[grade] += 1
+            outcome.alerts.append((at, grade))
+        elif decision.speak and decision.reason is Reason.RECOVERED:
+            outcome.alerts.append((at, Grade.OK))
+
+    def note(self, pool: Pool, decisive: Scenario | None, at: int) -> None:
+        """Keep a reading for the picture; without a scenario nothing is left, or nothing can happen."""
+        ratio = None if pool.margin_ratio is None else float(pool.margin_ratio)
+        alone = pool.positions[0] if len(pool.positions) == 1 else None
+        mark = None if alone is None else float(alone.mark_price or 0)
+        room = decisive.room if decisive else None
+        point = Point(
+            at=_moment(at),
+            until=_moment(at),
+            grade=Grade.DEFICIT if pool.state is PoolState.DEFICIT else self.state.grade,
+            ratio_low=ratio,
+            ratio_high=ratio,
+            cushion_low=decisive.cushion if decisive else None,
+            cushion_high=decisive.cushion if decisive else None,
+            room=room,
+            symbol=f"{alone.underlying} {alone.side}" if alone else None,
+            mark_low=mark,
+            mark_high=mark,
+            liquidation=None if mark is None or room is None else mark * (1 + room),
+        )
+        self.points.append(point)
+        if len(self.points) >= MOST_POINTS:
+            self.points = folded(self.points, self.column, STALE_AFTER)
+
+
+def _moment(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 @dataclass(slots=True)
@@ -202,7 +213,7 @@ class _Volatilities:
         self.known = self.estimator.now()
 
     def at(self, at: int) -> Volatility:
-        closed = bisect_right(self.history.opened, at - _BAR)
+        closed = bisect_right(self.history.opened, at - BAR)
         if closed < self.fed:  # a new portfolio starts from the beginning
             self.fed, self.estimator = 0, Estimator(self.asset)
         if closed > self.fed or not closed:
@@ -282,106 +293,7 @@ def _open(portfolio: Portfolio, spec: Spec) -> dict[str, _SimPool]:
     }
 
 
-# --- reading the specification -------------------------------------------------------------------
-
-
-def load(path: Path) -> Spec:
-    """A specification and its price files; `BadSpec` names what is wrong."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        prices = {asset: read_prices(path.parent / file) for asset, file in raw["prices"].items()}
-        portfolios = tuple(_portfolio(entry, prices) for entry in raw["portfolios"])
-        spec = Spec(
-            prices=prices,
-            start=_millis(raw["start"]),
-            end=_millis(raw["end"]),
-            poll_interval=float(raw.get("poll_interval", 30)),
-            portfolios=portfolios,
-        )
-    except OSError as error:
-        raise BadSpec(f"cannot read {error.filename}: {error.strerror}") from None
-    except json.JSONDecodeError as error:
-        raise BadSpec(f"{path.name} is not JSON: line {error.lineno}") from None
-    except KeyError as error:
-        raise BadSpec(f"{path.name} lacks {error.args[0]!r}") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise BadSpec(f"{path.name}: {error}") from None
-    return checked(spec)
-
-
-def checked(spec: Spec) -> Spec:
-    """The specification between the first price of every asset from its start on and the last one before its end."""
-    if not spec.start < spec.end:
-        raise BadSpec("start must be before end")
-    if not 0.1 <= spec.poll_interval <= 86400:
-        raise BadSpec("poll_interval must be between 0.1 and 86400 seconds")
-    start, end = spec.start, spec.end
-    for asset, history in spec.prices.items():
-        first = bisect_left(history.opened, spec.start)
-        if first == len(history.opened) or history.opened[first] >= spec.end:
-            raise BadSpec(f"there are no prices of {asset} between start and end")
-        start, end = max(start, history.opened[first]), min(end, history.opened[-1] + _BAR)
-    if not start < end:
-        raise BadSpec("the prices of the assets do not overlap between start and end")
-    return replace(spec, start=start, end=end)
-
-
-def _portfolio(raw: Mapping[str, Any], prices: Mapping[str, History]) -> Portfolio:
-    holdings = tuple(
-        Holding(
-            asset=entry["asset"],
-            side=Side(entry["side"]),
-            leverage=_positive(entry.get("leverage", 1), "leverage"),
-            notional=None if entry.get("notional") is None else _positive(entry["notional"], "notional"),
-        )
-        for entry in raw["positions"]
-    )
-    missing = sorted({holding.asset for holding in holdings} - set(prices))
-    if missing or not holdings:
-        raise BadSpec(
-            f"portfolio {raw['name']!r}: " + (f"no prices for {', '.join(missing)}" if missing else "no positions")
-        )
-    return Portfolio(
-        name=str(raw["name"]),
-        margin_mode=MarginMode(raw.get("margin_mode", "cross")),
-        equity=_positive(raw["equity"], "equity"),
-        maintenance_margin_rate=_positive(raw.get("maintenance_margin_rate", 0.005), "maintenance_margin_rate"),
-        positions=holdings,
-    )
-
-
-def _positive(value: Any, name: str) -> float:
-    result = float(value)
-    if not math.isfinite(result) or result <= 0:
-        raise ValueError(f"{name} must be a positive number")
-    return result
-
-
-def read_prices(path: Path) -> History:
-    """A CSV or CSV.gz of one-minute bars, in order."""
-    try:
-        bars = sorted(_bars(path), key=lambda bar: bar.opened_at)
-    except (ValueError, TypeError, OverflowError, EOFError, csv.Error, zlib.error, gzip.BadGzipFile):
-        raise BadSpec(f"{path.name} is not a price file: timestamp,open,high,low,close expected") from None
-    if not bars:
-        raise BadSpec(f"{path.name} holds no prices")
-    return History(tuple(bars), tuple(bar.opened_at for bar in bars))
-
-
-def _bars(path: Path) -> Iterator[Bar]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="") as lines:
-        for row in csv.reader(lines):
-            if row and row[0].strip().lower() not in ("timestamp", "time", "open_time"):
-                yield Bar(int(float(row[0])), *(_positive(value, "price") for value in row[1:5]))
-
-
-def _millis(text: str) -> int:
-    at = datetime.fromisoformat(text)
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
 def _iso(at: int | None) -> str | None:
     if at is None:
         return None
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _moment(at).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -16,6 +16,7 @@ from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
 from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status
+from marginbot.lookback import LookBack
 from marginbot.store.sqlite_store import SqliteStore, open_store
 from tests.bot.builders import ALICE, BOB, OPERATOR
 from tests.bot.fakes import FakeReader
@@ -76,6 +77,7 @@ def desk(store: SqliteStore) -> Desk:
         store=store,
         clock=clock,
         on_change=changed.append,
+        hindsight=LookBack(reader=reader, store=store, clock=clock, poll=timedelta(seconds=30)),
         health=lambda: "Polling: 3 accounts\nTelegram: fine <b>",
     )
     for user_id in (ALICE, BOB):

@@ -10,7 +10,7 @@ from datetime import datetime
 from marginbot.domain.errors import BadCredentials
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.passport import Passport
-from marginbot.domain.volatility import Volatility
+from marginbot.domain.volatility import Bar, Volatility
 from marginbot.flow.ports import Credential, VenueInfo
 from tests.bot.builders import snapshot
 
@@ -50,6 +50,7 @@ class FakeReader:
     answer: Snapshot | Exception = field(default_factory=snapshot)
     asked: list[tuple[str, Credential]] = field(default_factory=list)
     rights: Passport = field(default_factory=lambda: Passport(can_read=True, can_trade=False, can_withdraw=False))
+    past: list[Bar] = field(default_factory=list)  # of whatever is asked for
     gate: asyncio.Event | None = None  # holds readings until set
     known: Mapping[str, VenueInfo] = field(default_factory=lambda: VENUES)
 
@@ -73,6 +74,9 @@ class FakeReader:
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
         return {name: Volatility(0.008, 500) for name in underlyings}
+
+    async def history(self, exchange: str, underlying: str, start: datetime, end: datetime, now: datetime) -> list[Bar]:
+        return [bar for bar in self.past if start.timestamp() * 1000 <= bar.opened_at < end.timestamp() * 1000]
 
     async def close(self) -> None:
         pass

@@ -197,4 +197,4 @@ def test_every_kind_of_content_can_be_drawn_without_a_warning(theme: Theme, pric
     ("label", "shown"), [("main", "main"), ("主账户", "account"), ("a\u202eb", "ab"), ("$1_2$", "$1_2$")]
 )
 def test_a_label_is_drawn_as_far_as_the_font_goes(label: str, shown: str) -> None:
-    assert command._drawable(label) == shown
+    assert command.drawable(label) == shown

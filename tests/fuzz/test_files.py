@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from marginbot.capture import explained, from_file
 from marginbot.domain.errors import ConfigError, MarginbotError
-from marginbot.sim.replay import BadSpec, load, read_prices, run
+from marginbot.sim.replay import run
+from marginbot.sim.spec import BadSpec, load, read_prices
 from marginbot.store import open_store, restore
 from tests.fuzz.conftest import EXAMPLES
 from tests.store.builders import KEY, add

@@ -10,7 +10,8 @@ import pytest
 from marginbot.domain.margin import Collateral, MarginMode
 from marginbot.domain.volatility import Bar
 from marginbot.sim.hindsight import parse_period, portfolios_of, spec_of
-from marginbot.sim.replay import BadSpec, run
+from marginbot.sim.replay import run
+from marginbot.sim.spec import BadSpec
 from tests.builders import D, pool, position, snapshot
 
 DAY = datetime(2025, 10, 10, tzinfo=UTC)

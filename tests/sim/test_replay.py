@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from marginbot.domain.grading import Grade
-from marginbot.sim.replay import Outcome, load, read_prices, run
+from marginbot.sim.replay import Outcome, run
+from marginbot.sim.spec import load, read_prices
 from tests.sim.specs import MINUTE, START, STEP, Ohlc, csv_text, flat, portfolio, spec
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marginbot.sim.replay import BadSpec, load, read_prices
+from marginbot.sim.spec import BadSpec, load, read_prices
 from tests.sim.specs import MINUTE, START, csv_text, flat, portfolio, spec
 
 

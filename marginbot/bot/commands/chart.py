@@ -70,7 +70,7 @@ class Material:
         whole = combined(points.values(), self.frame)
         holes = gaps(whole, self.frame, account.created_at)
         return ChartData(
-            title=f"{_drawable(account.label)} · {account.exchange}",
+            title=f"{drawable(account.label)} · {account.exchange}",
             since=self.frame.since,
             until=self.frame.until,
             ladders=self.ladders,
@@ -193,7 +193,7 @@ def period(span: timedelta) -> str:
     return f"{hours} h" if hours <= 48 else f"{hours // 24} d"
 
 
-def _drawable(label: str) -> str:
+def drawable(label: str) -> str:
     """The picture's font has letters, not every sign: others become a blank box, so they are left out."""
     shown = "".join(c for c in label if c.isprintable() and ord(c) < 0x250)
     return shown[:24].strip() or "account"
