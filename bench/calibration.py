@@ -228,8 +228,13 @@ class Score:
         needless, standing = (
             (f"{self.raises / weeks:.2f}", f"{self.active_weeks / weeks:.1%}") if self.weeks else ("–", "–")
         )
-        shares = f"{self.share(3):.1%} | {self.share(15):.1%}"
+        shares = f"{_percent(self.share(3), 1)} | {_percent(self.share(15), 1)}"
         return f"| {name} | {median:.0f} | {low:.0f} | {shares} | {needless} | {standing} |"
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    """A share, or a dash where there was no case to have one of."""
+    return "–" if np.isnan(share) else f"{share:.{digits}%}"
 
 
 def score(rule: Rule, accounts: Sequence[Account]) -> Score:
@@ -385,7 +390,8 @@ def several(corpus: Path, poll: float) -> str:
         calm = raises.get(portfolio.name, [])
         needless = f"{np.mean(calm):.2f}" if calm else "–"
         median = f"{np.median(rows[:, 2]):.0f}" if len(rows) else "–"
-        lines.append(f"| {portfolio.name} | {len(rows)} | {shares[0]:.0%} | {shares[1]:.0%} | {median} | {needless} |")
+        early = f"{_percent(shares[0])} | {_percent(shares[1])}"
+        lines.append(f"| {portfolio.name} | {len(rows)} | {early} | {median} | {needless} |")
     return "\n".join([*lines, ""])
 
 
