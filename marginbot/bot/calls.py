@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from marginbot.bot.budget import REPLAY, Budget, Turnstile
 from marginbot.bot.charts import Easel
@@ -21,9 +23,12 @@ from marginbot.flow.hindsight import Hindsight
 from marginbot.flow.ports import Account, Person, Store
 from marginbot.flow.preferences import Preferences
 from marginbot.flow.registration import Registration
+from marginbot.flow.remembered import Remembered
 from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status
 from marginbot.flow.whatif import WhatIf
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +58,18 @@ class Services:
     egress_ip: str = ""  # what exchanges see of this server, for the lists of their keys; empty: not known
     replays: Turnstile = field(default_factory=lambda: Turnstile(REPLAY))
 
+    _thinking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
     @property
     def whatif(self) -> WhatIf:
-        """What if, and what would help: from the last readings."""
+        """What if, and what would help: from the last readings. Fit for small questions."""
         return WhatIf(self.store)
+
+    async def think(self, user_id: int, about: Callable[[WhatIf], T]) -> T:
+        """A large question about a person's accounts, in a thread, one at a time: warnings do not wait for it."""
+        remembered = WhatIf(Remembered.of(self.store, user_id))
+        async with self._thinking:
+            return await asyncio.to_thread(about, remembered)
 
 
 @dataclass(frozen=True, slots=True)

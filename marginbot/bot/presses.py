@@ -80,7 +80,7 @@ async def press(pressed: Press, services: Services) -> Answer:
         return await _gone_to(way[1], pressed.call, services)
     about_what_if = _WHAT_IF.fullmatch(pressed.data)
     if about_what_if:
-        return _what_if(pressed, int(about_what_if[1]), about_what_if[2], services)
+        return await _what_if(pressed, int(about_what_if[1]), about_what_if[2], services)
     about_key = _CONSENT.fullmatch(pressed.data)
     if about_key:
         return await _consent(pressed, about_key[2], services, yes=about_key[1] == "yes")
@@ -181,17 +181,17 @@ async def _details(pressed: Press, notice: Notice, account: Account, services: S
     return Answer(toast="", reply=Reply(html=render_status.details(standing, view)))
 
 
-def _what_if(pressed: Press, account_id: int, code: str, services: Services) -> Answer:
+async def _what_if(pressed: Press, account_id: int, code: str, services: Services) -> Answer:
     if not pressed.call.private:
         return Answer(toast=PRIVATE_ONLY, alert=True)
-    html, buttons = pressed_shock(pressed.call.person.user_id, account_id, code, services)
+    html, buttons = await pressed_shock(pressed.call.person.user_id, account_id, code, services)
     return Answer(toast="", html=pages(html)[0], buttons=buttons)
 
 
 async def _rescue(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     if not pressed.call.private:
         return Answer(toast=PRIVATE_ONLY, alert=True)
-    return Answer(toast="", reply=sheet_of(pressed.call.person.user_id, account, notice.subject, services))
+    return Answer(toast="", reply=await sheet_of(pressed.call.person.user_id, account, notice.subject, services))
 
 
 async def _retry(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:

@@ -19,7 +19,8 @@ from marginbot.domain.room import STABLE
 from marginbot.domain.shocks import Shock
 from marginbot.domain.transfers import Source, coin_class, minutes_left
 from marginbot.domain.whatif import Basis, Outcome, spare_of, spares_after, stressed, underlyings_of_pool
-from marginbot.flow.ports import Account, Store
+from marginbot.flow.ports import Account
+from marginbot.flow.remembered import Memory
 
 MOST_SHEETS = 3
 _RATIO = re.compile(r"(\d{1,2}(?:\.\d{1,3})?)%?")
@@ -92,7 +93,7 @@ class Rescue:
 class WhatIf:
     """Answers for a person's own accounts only."""
 
-    store: Store
+    store: Memory
 
     # -- what was asked
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from marginbot.bot.build import TelegramSide
 from marginbot.bot.calls import Reply
-from marginbot.bot.commands.whatif import liquidation_map, stress, topup
+from marginbot.bot.commands.whatif import liquidation_map, pressed_shock, stress, topup
 from marginbot.bot.presses import Press, press
 from marginbot.bot.render import to_plain
 from marginbot.domain.errors import MarginbotError, NotAllowed, RequestError
@@ -68,6 +73,32 @@ def copied(reply: Reply) -> list[str]:
 
 
 # -- what the owner sees
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda desk: stress(desk.call(ALICE, "large", "-10"), desk.services),
+        lambda desk: liquidation_map(desk.call(ALICE, "large"), desk.services),
+        lambda desk: topup(desk.call(ALICE, "large"), desk.services),
+        lambda desk: pressed_shock(ALICE, 0, "d10", desk.services),
+    ],
+    ids=["stress", "map", "topup", "press"],
+)
+async def test_everything_else_goes_on_while_an_account_is_thought_about(
+    desk: Desk, ask: Callable[[Desk], Awaitable[Any]]
+) -> None:
+    """The only other thread is held: what is thought about there waits for it, and the loop goes round."""
+    read(desk, desk.add(ALICE, "large"), pool(position(), equity="1500"))
+    held = threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    holding = asyncio.ensure_future(asyncio.to_thread(held.wait))
+    thinking = asyncio.ensure_future(ask(desk))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not thinking.done()
+    held.set()
+    assert await thinking and await holding
 
 
 async def test_stress_over_all_accounts(night: Desk) -> None:

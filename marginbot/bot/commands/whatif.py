@@ -28,7 +28,8 @@ async def stress(call: Call, services: Services) -> Reply:
     buttons = render_whatif.panel(accounts, chosen)
     if not words:
         return Reply(html=render_whatif.panel_text(chosen), buttons=buttons)
-    found = services.whatif.stress(user_id, label, parse_shock(words))
+    shock = parse_shock(words)
+    found = await services.think(user_id, lambda whatif: whatif.stress(user_id, label, shock))
     return Reply(html=render_whatif.stress(found, _view(services)), buttons=buttons)
 
 
@@ -36,7 +37,9 @@ async def liquidation_map(call: Call, services: Services) -> Reply:
     """/map LABEL: the prices at which an account is liquidated."""
     if len(call.args) != 1:
         raise wrong_usage("/map LABEL", "/map main")
-    found = services.whatif.maps(call.person.user_id, call.args[0])
+    user_id = call.person.user_id
+    label = services.store.account(user_id, call.args[0]).label
+    found = await services.think(user_id, lambda whatif: whatif.maps(user_id, label))
     return Reply(html=render_whatif.maps(found, _view(services)))
 
 
@@ -48,19 +51,23 @@ async def topup(call: Call, services: Services) -> Reply:
         return Reply(html=NO_ACCOUNT)
     if label is None and len(words) > 1:
         services.store.account(user_id, words[0])  # they meant a label, and it is not theirs
+    target = parse_target(words)
     oldest = stale_before(services.clock(), services.stale_after)
-    found = services.whatif.sheets(user_id, label, parse_target(words), stale_before=oldest)
+    found = await services.think(user_id, lambda whatif: whatif.sheets(user_id, label, target, stale_before=oldest))
     return Reply(html=render_rescue.sheets(found, _view(services)), buttons=render_rescue.copy_buttons(found))
 
 
-def sheet_of(user_id: int, account: Account, pool: str, services: Services) -> Reply:
+async def sheet_of(user_id: int, account: Account, pool: str, services: Services) -> Reply:
     """The sheet of the pool an alert is about, as it stands now."""
     oldest = stale_before(services.clock(), services.stale_after)
-    found = services.whatif.sheets(user_id, account.label, None, stale_before=oldest, pool=pool or None)
+    found = await services.think(
+        user_id,
+        lambda whatif: whatif.sheets(user_id, account.label, None, stale_before=oldest, pool=pool or None),
+    )
     return Reply(html=render_rescue.sheets(found, _view(services)), buttons=render_rescue.copy_buttons(found))
 
 
-def pressed_shock(user_id: int, account_id: int, code: str, services: Services) -> tuple[str, Rows]:
+async def pressed_shock(user_id: int, account_id: int, code: str, services: Services) -> tuple[str, Rows]:
     """The panel's message after a press: the answer, or the panel for another account. `NotAllowed` to strangers."""
     accounts = services.store.accounts_of(user_id)
     chosen = next((account for account in accounts if account.id == account_id), None)
@@ -71,7 +78,8 @@ def pressed_shock(user_id: int, account_id: int, code: str, services: Services) 
     shock = _shock_of(code, services.whatif.stablecoins(user_id, label))
     if shock is None:
         return render_whatif.panel_text(chosen), buttons
-    return render_whatif.stress(services.whatif.stress(user_id, label, shock), _view(services)), buttons
+    found = await services.think(user_id, lambda whatif: whatif.stress(user_id, label, shock))
+    return render_whatif.stress(found, _view(services)), buttons
 
 
 def _shock_of(code: str, stables: list[str]) -> Shock | None:
