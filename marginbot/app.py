@@ -23,6 +23,7 @@ from marginbot.bot.calls import Services
 from marginbot.bot.operators import OperatorLine
 from marginbot.bot.render_turmoil import operators as turmoil_for_operators
 from marginbot.bot.teller import TelegramTeller
+from marginbot.bot.webhook import Webhook
 from marginbot.bot.weblinks import WebLinks
 from marginbot.channels import Channels
 from marginbot.config import Settings
@@ -186,7 +187,9 @@ class Bot:
             egress_ip=settings.egress_ip,
             hindsight=LookBack(reader=reader, store=store, clock=utc_now, poll=settings.poll_every),
         )
-        self._telegram: TelegramSide = build_telegram(token, settings.telegram_api_url, services, bot=bot)
+        self._telegram: TelegramSide = build_telegram(
+            token, settings.telegram_api_url, services, bot=bot, webhook=_webhook(settings)
+        )
         self._watch = build_watch(
             store,
             reader,
@@ -391,6 +394,12 @@ class Bot:
             *(f"! {violation}" for violation in vitals.audit.violations[:5]),
         ]
         return "\n".join(lines)
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    if settings.webhook_url is None:
+        return None
+    return Webhook(url=settings.webhook_url, address=settings.webhook_address, networks=settings.webhook_networks)
 
 
 def _words(span: timedelta) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -39,6 +39,9 @@ EXAMPLES = {
     "egress_ip": "203.0.113.7, the address that exchanges see of this server; several with commas",
     "form_url": "https://bot.example/key, the address at which your HTTPS proxy shows MARGINBOT_FORM_LISTEN",
     "form_listen": "127.0.0.1:8081",
+    "webhook_url": "https://bot.example/telegram, the address at which your HTTPS proxy shows MARGINBOT_WEBHOOK_LISTEN",
+    "webhook_listen": "127.0.0.1:8082",
+    "webhook_sources": "149.154.160.0/20,91.108.4.0/22",
     "heartbeat_url": "https://hc.example/ping/…",
     "venue_pushes": "true or false",
     "log_level": "debug, info, warning or error",
@@ -68,6 +71,9 @@ class Settings(BaseSettings):
     egress_ip: str = ""
     form_url: str | None = None
     form_listen: str = "127.0.0.1:8081"
+    webhook_url: str | None = None
+    webhook_listen: str = "127.0.0.1:8082"
+    webhook_sources: str = "149.154.160.0/20,91.108.4.0/22"  # core.telegram.org/bots/webhooks
     heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
     venue_pushes: bool = False
     log_level: str = "info"
@@ -80,6 +86,7 @@ class Settings(BaseSettings):
         "master_key_file",
         "master_key_keyring",
         "form_url",
+        "webhook_url",
         "heartbeat_url",
         mode="before",
     )
@@ -128,7 +135,21 @@ class Settings(BaseSettings):
             raise ValueError("keys are sent there, so it must be https")
         return _checked_url(value)
 
-    @field_validator("form_listen")
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(_checked_url(value)).scheme != "https":
+            raise ValueError("Telegram pushes to https only")
+        return None if value is None else _checked_url(value)
+
+    @field_validator("webhook_sources")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        if not [ip_network(part.strip()) for part in value.split(",") if part.strip()]:
+            raise ValueError("no network is named")
+        return value
+
+    @field_validator("form_listen", "webhook_listen")
     @classmethod
     def _form_listen(cls, value: str) -> str:
         _host_and_port(value)
@@ -177,6 +198,16 @@ class Settings(BaseSettings):
     def form_address(self) -> tuple[str, int] | None:
         """Where the web form for keys listens; None when turned off."""
         return _host_and_port(self.form_listen) if self.form_url else None
+
+    @property
+    def webhook_address(self) -> tuple[str, int]:
+        """Where pushed updates are listened for, when `webhook_url` is set."""
+        return _host_and_port(self.webhook_listen)
+
+    @property
+    def webhook_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """From where updates may be pushed."""
+        return tuple(ip_network(part.strip()) for part in self.webhook_sources.split(",") if part.strip())
 
     @property
     def poll_every(self) -> timedelta:

@@ -22,6 +22,7 @@ from marginbot.bot.polling import POLL, Poller, TelegramHealth
 from marginbot.bot.turns import Turns
 from marginbot.bot.types import App
 from marginbot.bot.voice import Place, Voice
+from marginbot.bot.webhook import Webhook, WebhookListener
 from marginbot.bot.weblinks import Wanted
 from marginbot.bot.wire import outcome_of
 from marginbot.domain.errors import ConfigError
@@ -69,7 +70,7 @@ class TelegramSide:
     messenger: TelegramMessenger
     health: TelegramHealth
     services: Services
-    poller: Poller
+    poller: Poller | WebhookListener
 
     async def start(self) -> asyncio.Task[None]:
         """Connect, however long that takes, and listen; `ConfigError` when Telegram does not know the token."""
@@ -122,9 +123,18 @@ class TelegramSide:
 
 
 def build_telegram(
-    token: str, api_url: str | None, services: Services, *, poll: timedelta = POLL, bot: ExtBot[None] | None = None
+    token: str,
+    api_url: str | None,
+    services: Services,
+    *,
+    poll: timedelta = POLL,
+    bot: ExtBot[None] | None = None,
+    webhook: Webhook | None = None,
 ) -> TelegramSide:
-    """Put the Telegram side together; nothing is sent before `start`, except by the messenger."""
+    """Put the Telegram side together; nothing is sent before `start`, except by the messenger.
+
+    Updates are fetched, unless `webhook` says where Telegram shall push them.
+    """
     bot = bot or build_bot(token, api_url)
     voice = Voice(bot, services.store)
     application = build_application(bot, Guard(services, voice))
@@ -135,7 +145,11 @@ def build_telegram(
         messenger=TelegramMessenger(bot, services.store.zone_of),
         health=health,
         services=services,
-        poller=Poller(application, health, services.clock, poll),
+        poller=(
+            WebhookListener(application, health, services.clock, webhook)
+            if webhook
+            else Poller(application, health, services.clock, poll)
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from marginbot.bot.build import TelegramSide, build_telegram
+from marginbot.bot.polling import Poller
 from marginbot.domain.errors import ConfigError
 from marginbot.flow.ports import Account
 from tests.bot.alerts import alerted, mute_of
@@ -108,6 +109,7 @@ async def test_what_was_fetched_is_confirmed_at_the_end(desk: Desk, tg: Telegram
     side = build_telegram(TOKEN, tg.url, desk.services)
     await side.application.initialize()
     tg.private(ALICE, "/help")
+    assert isinstance(side.poller, Poller)
     await side.poller._once(timedelta(0))
     assert tg.pending == 1
     await side.poller.confirm()

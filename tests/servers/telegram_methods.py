@@ -43,6 +43,7 @@ class Methods:
         self._by_name: dict[str, Callable[[Json], Any]] = {
             "getMe": self._get_me,
             "getWebhookInfo": self._get_webhook,
+            "setWebhook": self._set_webhook,
             "deleteWebhook": self._delete_webhook,
             "setMyCommands": self._set_commands,
             "getMyCommands": self._get_commands,
@@ -233,11 +234,17 @@ class Methods:
         return self._world.bot.as_api() | abilities | {"supports_inline_queries": False}
 
     def _get_webhook(self, _: Json) -> Json:
+        error = self._world.webhook_error
         return {
             "url": self._world.webhook,
+            **({"last_error_date": int(time.time()), "last_error_message": error} if error else {}),
             "has_custom_certificate": False,
             "pending_update_count": self._world.pending,
         }
+
+    def _set_webhook(self, params: Json) -> bool:
+        self._world.webhook, self._world.webhook_secret = params["url"], params.get("secret_token", "")
+        return True
 
     def _delete_webhook(self, params: Json) -> bool:
         if params.get("drop_pending_updates"):

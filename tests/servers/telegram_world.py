@@ -58,6 +58,8 @@ class World:
         self.faults = Faults()
         self.throttle = Throttle()
         self.limits = False
+        self.webhook_secret = ""
+        self.webhook_error = ""  # set: pushing failed a moment ago
         self.webhook = ""  # set: getUpdates is refused until deleteWebhook
         self.open_to_strangers = True
         self.privacy = True
