@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import tempfile
 import time
@@ -20,6 +21,7 @@ from marginbot.demo.stage import Board, Stage
 from marginbot.demo.story import Story, Told
 from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
+from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Notice, Outcome, Sent, Shown
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
@@ -183,7 +185,10 @@ class _Show:
             await watch.cycle.run()
             await watch.delivery.run()
             self._acknowledge(desk)
-            board = self._board(desk.status.own(YOU.user_id)[0])
+            standing = desk.status.own(YOU.user_id)[0]
+            if self.story.liquidated_at is None:
+                self.story.saw_ratio(_ratio(standing), self.clock())
+            board = self._board(standing)
             self.stage.board(self.clock(), board)
             if self.clock() >= quiet_at:
                 self.stage.event("quiet", self.clock(), price=board.price, line=_in_words(board))
@@ -251,6 +256,16 @@ class _Show:
             cushion="–" if worst.cushion is None else figures.multiple(worst.cushion),
             note=note,
         )
+
+
+def _ratio(standing: Standing) -> float | None:
+    """What an alarm by the ratio alone looks at; past every rung where the equity is gone."""
+    worst = standing.report.worst if standing.report else None
+    if worst is None:
+        return None
+    if worst.state is PoolState.DEFICIT:
+        return math.inf
+    return None if worst.margin_ratio is None else float(worst.margin_ratio)
 
 
 def _in_words(board: Board) -> str:

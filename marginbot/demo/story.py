@@ -9,6 +9,8 @@ from typing import Any
 
 from marginbot.domain.grading import RUNGS, Grade
 
+PLAIN_ALARM = 0.70  # the margin ratio at which the usual alarms ring
+
 
 @dataclass(slots=True)
 class Told:
@@ -26,6 +28,14 @@ class Story:
     told: list[Told] = field(default_factory=list)
     liquidated_at: datetime | None = None
     liquidation_price: Decimal | None = None
+    ratio_alarm_at: datetime | None = None  # since when the ratio has been where plain alarms ring
+
+    def saw_ratio(self, ratio: float | None, at: datetime) -> None:
+        """What an alarm by the ratio alone would have known at a reading."""
+        if ratio is None or ratio < PLAIN_ALARM:
+            self.ratio_alarm_at = None
+        elif self.ratio_alarm_at is None:
+            self.ratio_alarm_at = at
 
     def first_of_last_climb(self) -> dict[Grade, datetime | None]:
         """For each grade, since when it or worse had been announced without a break, when the breach came."""
@@ -45,13 +55,15 @@ class Story:
     def summary(self) -> dict[str, Any]:
         """The facts of the last event; times in ISO form, leads in minutes before the liquidation."""
         breach, first = self.liquidated_at, self.first_of_last_climb()
-        leads = {
-            grade.name: None if told is None or breach is None else round((breach - told).total_seconds() / 60, 1)
-            for grade, told in first.items()
-        }
+        leads = {grade.name: _lead(breach, told) for grade, told in first.items()}
         return {
             "liquidated_at": breach.isoformat() if breach else None,
             "first": {grade.name: told.isoformat() if told else None for grade, told in first.items()},
             "lead_minutes": leads,
             "messages": len(self.told),
+            "ratio_alarm_lead_minutes": _lead(breach, self.ratio_alarm_at),
         }
+
+
+def _lead(breach: datetime | None, told: datetime | None) -> float | None:
+    return None if told is None or breach is None else round((breach - told).total_seconds() / 60, 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from marginbot.demo import SCENARIOS, Stage, play
 from marginbot.demo.show import TICK
+from marginbot.demo.story import Story
 from marginbot.domain.grading import RUNGS
 
 FAST = 100_000.0
@@ -74,6 +76,18 @@ async def test_without_a_terminal_there_are_plain_lines_only() -> None:
     assert output.rstrip().splitlines()[-2].startswith("The position survived; ")
 
 
+def test_what_an_alarm_by_the_ratio_alone_would_have_known() -> None:
+    start = datetime(2021, 5, 19, tzinfo=UTC)
+    story = Story()
+    for minute, ratio in enumerate((0.5, 0.7, 0.69, None, 0.70, math.inf)):
+        story.saw_ratio(ratio, start + timedelta(minutes=minute))
+    assert story.summary()["ratio_alarm_lead_minutes"] is None, "the position survived"
+    story.liquidated_at = start + timedelta(minutes=6)
+    assert story.summary()["ratio_alarm_lead_minutes"] == 2.0, "the last climb counts, and the rung is in it"
+    story.saw_ratio(0.6999, start)
+    assert story.summary()["ratio_alarm_lead_minutes"] is None
+
+
 async def test_repeats_take_a_line_and_are_answered_once() -> None:
     output = await _shown("venue-outage", terminal=False)
     assert output.count("you: /ack main") == 1
@@ -88,6 +102,7 @@ async def test_a_terminal_shows_panels_and_the_live_table() -> None:
         assert heading in output
     assert "╭─ marginbot · " in output
     assert "How long before the liquidation" in output
+    assert "An alarm at a ratio of 70 %, given the same readings, would " in output
 
 
 async def _events(name: str) -> list[dict[str, Any]]:
