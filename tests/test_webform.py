@@ -22,6 +22,7 @@ from marginbot.domain.errors import ConfigError, KeyRefused
 from marginbot.domain.passport import Passport
 from marginbot.exchanges.venues import OWN
 from marginbot.flow.ports import Person
+from marginbot.logs import STRUCK, scrub
 from marginbot.webform import BODY_LIMIT, NOT_FOUND, PER_ADDRESS, FormServer
 from tests.bot.builders import ALICE, BOB, NOW
 from tests.bot.conftest import Desk, desk, store, tg
@@ -94,6 +95,8 @@ async def test_a_key_reaches_the_bot_and_never_passes_through_telegram(
     credential = desk.store.credential(account.id)
     assert (credential.key, credential.secret, credential.passphrase) == (KEY, SECRET, PHRASE)
     assert [changed.label for changed in desk.changed] == ["main"]
+    for canary in (KEY, SECRET, PHRASE):
+        assert scrub(f"a line with {canary}") == f"a line with {STRUCK}", "no library may log it either"
     said = "".join(r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "telegram")))
     for canary in (KEY, SECRET, PHRASE, quote(PHRASE), address.rpartition("/")[2]):
         assert canary not in said
