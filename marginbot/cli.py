@@ -88,20 +88,13 @@ def _settings(ctx: click.Context) -> Settings:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    from marginbot.loops import faster_loop
+
     try:
-        with asyncio.Runner(loop_factory=_faster_loop()) as runner:
+        with asyncio.Runner(loop_factory=faster_loop()) as runner:
             return runner.run(work)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _faster_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it exists: less CPU and memory for each connection. None: the usual one."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 @cli.command()
