@@ -40,6 +40,7 @@ from marginbot.flow.cycle import Cycle, CycleSettings
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.escalation import Escalation
 from marginbot.flow.history import HistoryKeeper
+from marginbot.flow.late import LateWatch
 from marginbot.flow.meter import Meter, MeteredMessenger, Unmetered
 from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
@@ -47,13 +48,14 @@ from marginbot.flow.preferences import Preferences
 from marginbot.flow.pushes import Pushes
 from marginbot.flow.registration import Registration
 from marginbot.flow.reports import Reports
-from marginbot.flow.status import Status, is_blind, oldest_by_venue
+from marginbot.flow.status import Status
 from marginbot.flow.tasks import ended
 from marginbot.flow.tier_watch import TierWatch
 from marginbot.flow.turmoil import Trouble, TurmoilWatch
 from marginbot.health import HealthServer, Vitals
 from marginbot.lookback import LookBack
 from marginbot.metrics import Metrics
+from marginbot.pulse import Moment, in_words, taken
 from marginbot.scheduler import Scheduler
 from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
 from marginbot.store.audit import AuditFile
@@ -62,13 +64,13 @@ from marginbot.webform import FormServer
 log = logging.getLogger(__name__)
 
 RECONCILE_WITHIN = timedelta(seconds=10)  # after this, old notices go out even if no cycle has completed
-TELEGRAM_SILENT_AFTER = timedelta(seconds=75)
 STOP_GRACE_SECONDS = 3.0
 KEY_CHECK_SECONDS = 60.0  # one key at a time; each of them once a day
 TERMS_SECONDS = 60.0  # one venue at a time; each of them once a day
 ESCALATE_SECONDS = 2.0
 REMIND_SECONDS = 3600.0
 HISTORY_SECONDS = 1.0
+DUE_SECONDS = 0.1
 REPORT_SECONDS = 20.0
 TURMOIL_SECONDS = 15.0
 PUSHES_SECONDS = 2.0  # who has come or gone
@@ -205,6 +207,7 @@ class Bot:
             rules=AuditRules(poll_interval=settings.poll_every, stale_after=settings.blind_after),
             clock=utc_now,
         )
+        self._late = LateWatch(self._watch.cycle, store, utc_now)
         self._key_checks = KeyChecks(reader, store, utc_now)
         self._tier_watch = TierWatch(reader, store, utc_now)
         self._teller = TelegramTeller(self._telegram.application.bot, store.zone_of)
@@ -253,7 +256,9 @@ class Bot:
 
     def _start_jobs(self) -> None:
         tick = min(1.0, max(0.05, self._settings.poll_interval / 10))
-        self._scheduler.every(tick, "due accounts", self._watch.cycle.dispatch)
+        self._watch.cycle.queue.ready_in = self._reader.ready_in
+        self._scheduler.every(min(tick, DUE_SECONDS), "due accounts", self._watch.cycle.dispatch)
+        self._scheduler.every(tick, "late accounts", self._late.look)
         self._scheduler.every(tick, "delivery", self._deliver)
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
         self._scheduler.every(
@@ -301,8 +306,7 @@ class Bot:
             await self._operators.tell(operator, turmoil_for_operators(trouble, people))
 
     def _is_reconciled(self) -> bool:
-        cycle_done = self._watch.cycle.completed_at is not None
-        return cycle_done or utc_now() - self._started_at > RECONCILE_WITHIN
+        return self._watch.cycle.caught_up or utc_now() - self._started_at > RECONCILE_WITHIN
 
     async def _audit(self) -> None:
         if self._is_reconciled() and self._auditor.is_due():
@@ -330,7 +334,7 @@ class Bot:
         self._scheduler.stop()
         await self._pushes.stop()
         await asyncio.gather(
-            self._watch.cycle.tasks.stop(STOP_GRACE_SECONDS),
+            self._watch.cycle.stop(STOP_GRACE_SECONDS),
             self._watch.delivery.stop(STOP_GRACE_SECONDS),
             self._escalation.tasks.stop(STOP_GRACE_SECONDS),
         )
@@ -357,55 +361,22 @@ class Bot:
 
     def vitals(self) -> Vitals:
         """What is known of the bot's own state now."""
-        now = utc_now()
-        accounts = self._store.all_accounts()
-        standings = [self._store.standing(account) for account in accounts]
-        verdict, waiting = self._auditor.verdict(), self._store.waiting_since()
-        answered, completed = self._telegram.health.answered_at, self._watch.cycle.completed_at
-        return Vitals(
-            version=__version__,
-            uptime=now - self._started_at,
-            telegram_age=None if answered is None else now - answered,
-            cycle_age=None if completed is None else now - completed,
-            cycle_limit=max(3 * self._settings.poll_every, timedelta(seconds=45)),
-            telegram_limit=TELEGRAM_SILENT_AFTER,
-            accounts=sum(account.refused is None for account in accounts),
-            accounts_refused=sum(account.refused is not None for account in accounts),
-            accounts_blind=sum(is_blind(standing) for standing in standings),
-            notices_pending=self._store.count_pending(),
-            reading_ages=oldest_by_venue(standings, now),
-            budgets_used=self._reader.budgets_used(),
-            oldest_waiting=None if waiting is None else now - waiting,
-            audit=verdict,
-            audit_age=None if verdict.checked_at is None else now - verdict.checked_at,
-            telegram_trouble=self._telegram.health.trouble,
+        health, cycle = self._telegram.health, self._watch.cycle
+        moment = Moment(
+            now=utc_now(),
+            started_at=self._started_at,
+            answered_at=health.answered_at,
+            completed_at=cycle.completed_at,
+            poll_every=self._settings.poll_every,
+            telegram_trouble=health.trouble,
         )
+        return taken(moment, self._store, self._auditor.verdict(), self._reader.budgets_used())
 
     def _health_text(self) -> str:
-        vitals = self.vitals()
-        lines = [
-            f"marginbot {vitals.version}, up {_words(vitals.uptime)}",
-            f"last complete cycle: {_ago(vitals.cycle_age)}",
-            f"Telegram answered: {_ago(vitals.telegram_age)}",
-            *([f"trouble with Telegram: {vitals.telegram_trouble}"] if vitals.telegram_trouble else []),
-            f"accounts: {vitals.accounts} watched, {vitals.accounts_blind} blind, {vitals.accounts_refused} refused",
-            f"notices waiting: {vitals.notices_pending}",
-            f"audit, {_ago(vitals.audit_age)}: {'nothing found' if vitals.audit.ok else 'see below'}",
-            *(f"! {violation}" for violation in vitals.audit.violations[:5]),
-        ]
-        return "\n".join(lines)
+        return in_words(self.vitals())
 
 
 def _webhook(settings: Settings) -> Webhook | None:
     if settings.webhook_url is None:
         return None
     return Webhook(url=settings.webhook_url, address=settings.webhook_address, networks=settings.webhook_networks)
-
-
-def _words(span: timedelta) -> str:
-    minutes = int(span.total_seconds() // 60)
-    return f"{minutes // 1440} d {minutes // 60 % 24} h {minutes % 60} min"
-
-
-def _ago(age: timedelta | None) -> str:
-    return "not yet" if age is None else f"{age.total_seconds():.0f} s ago"

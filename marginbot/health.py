@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from marginbot.domain.errors import ConfigError
 from marginbot.flow.audit import Verdict
+from marginbot.flow.ports import Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Vitals:
     budgets_used: Mapping[str, float] = field(default_factory=dict)  # share of its request limit, by venue
     oldest_waiting: timedelta | None = None  # how long the notice that waits longest has waited; None: none waits
     telegram_trouble: str = ""  # why updates cannot be fetched; empty: they can
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)  # by venue: accounts whose turn came, and did not come
 
     @property
     def telegram_ok(self) -> bool:
@@ -73,6 +75,11 @@ def as_json(vitals: Vitals) -> dict[str, object]:
             "blind": vitals.accounts_blind,
         },
         "readings": {venue: {"oldest_seconds": seconds(age)} for venue, age in vitals.reading_ages.items()},
+        "late": {
+            venue: {"accounts": waiting.count, "by_seconds": seconds(waiting.longest)}
+            for venue, waiting in vitals.waiting.items()
+        },
+        "limits_used": {venue: round(share, 3) for venue, share in vitals.budgets_used.items()},
         "notices_pending": vitals.notices_pending,
         "audit": {
             "ok": vitals.audit.ok,

@@ -72,6 +72,11 @@ def _state(vitals: Vitals) -> CollectorRegistry:
     ages = Gauge("marginbot_reading_age_seconds", "age of the oldest last reading", ["venue"], registry=registry)
     for venue, age in vitals.reading_ages.items():
         ages.labels(venue).set(age.total_seconds())
+    late = Gauge("marginbot_late_accounts", "accounts whose turn came and was not taken", ["venue"], registry=registry)
+    late_by = Gauge("marginbot_late_seconds", "how late the latest of them is", ["venue"], registry=registry)
+    for venue, waiting in vitals.waiting.items():
+        late.labels(venue).set(waiting.count)
+        late_by.labels(venue).set(waiting.longest.total_seconds())
     used = Gauge("marginbot_budget_used", "share of the request limit that is used", ["venue"], registry=registry)
     for venue, share in vitals.budgets_used.items():
         used.labels(venue).set(share)

@@ -413,3 +413,17 @@ def m013_local_hours(db: Database) -> None:
     """Each person's time zone and quiet hours, and which notices were held for them."""
     for statement in LOCAL_HOURS:
         db.execute(statement)
+
+
+DUE = (
+    # How much the worst pool is in danger, 0 to 3: who is read first where a venue's limit does not allow for all.
+    "ALTER TABLE accounts ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2",
+    "CREATE INDEX accounts_due ON accounts (exchange, urgency, coalesce(next_due_at, '')) WHERE refused IS NULL",
+)
+
+
+@migrations()
+def m014_due(db: Database) -> None:
+    """Whose turn it is, found without looking at all accounts."""
+    for statement in DUE:
+        db.execute(statement)

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from marginbot.domain.holes import Kind, Violation
 from marginbot.flow.audit import Verdict
+from marginbot.flow.ports import Waiting
 from marginbot.health import Vitals, as_json
 from marginbot.metrics import Metrics
 from tests.builders import T0
@@ -32,6 +33,7 @@ def vitals(*violations: Violation) -> Vitals:
         reading_ages={"bybit": timedelta(seconds=400), "okx": timedelta(seconds=9)},
         audit=Verdict(T0, violations),
         audit_age=timedelta(seconds=30),
+        waiting={"okx": Waiting(7, timedelta(seconds=81))},
     )
 
 
@@ -67,6 +69,8 @@ def test_the_page_counts_the_work_and_shows_the_state() -> None:
         "marginbot_notice_oldest_seconds": 7,
         "marginbot_budget_used binanceusdm": 0.25,
         "marginbot_up": 1,
+        "marginbot_late_accounts okx": 7,
+        "marginbot_late_seconds okx": 81,
     }
     assert {name: found.get(name) for name in expected} == expected
 

@@ -43,7 +43,6 @@ from marginbot.flow.ports import Credential
 # At level DEBUG ccxt logs every request with its key and signature.
 logging.getLogger("ccxt").setLevel(logging.INFO)
 
-REQUESTS_AT_ONCE = 16
 CANDLE_REQUESTS_AT_ONCE = 4
 LOAD_TIMEOUT = 30.0  # all pages of a market list together
 RECENT = timedelta(minutes=10)  # how long an account's mode is taken as told
@@ -71,7 +70,7 @@ class VenueClient:
         self._timeout = timeout
         self._ccxt = _opened(venue, base_url, timeout, tls)
         self._ccxt.traffic = self.traffic
-        self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._requests = asyncio.Semaphore(venue.requests_at_once)
         self._candles = asyncio.Semaphore(CANDLE_REQUESTS_AT_ONCE)
         name = venue.info.id
         self._markets: Kept[dict[str, Instrument]] = Kept(

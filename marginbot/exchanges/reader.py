@@ -18,12 +18,12 @@ from marginbot.domain.turmoil import PEGGED, Quote
 from marginbot.domain.volatility import Bar, Volatility
 from marginbot.exchanges.budget import LIMITS, Limit
 from marginbot.exchanges.candles import CandleCache, past_bars
-from marginbot.exchanges.client import VenueClient
+from marginbot.exchanges.client import OPTIONAL_SHARE, VenueClient
 from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
 from marginbot.exchanges.permissions import nothing_said
 from marginbot.exchanges.recording import Recording, narrowed
-from marginbot.exchanges.traffic import Budgets, Traffic
+from marginbot.exchanges.traffic import PATIENCE, Budgets, Traffic
 from marginbot.exchanges.venue import Api, Venue
 from marginbot.exchanges.venues import VENUES, refused
 from marginbot.flow.cycle import underlyings_of
@@ -220,7 +220,14 @@ class CcxtReader:
     def _opened(self, exchange: str) -> _Open:
         if exchange not in self._open:
             base_url = self._urls.get(exchange)
-            traffic = Traffic(exchange, self._budgets, proxies=self._proxies.get(exchange, ()), limits=self._limits)
+            traffic = Traffic(
+                exchange,
+                self._budgets,
+                proxies=self._proxies.get(exchange, ()),
+                limits=self._limits,
+                # Less than any request may take, or waiting for a turn would look like a venue that does not answer.
+                patience=min(PATIENCE, OPTIONAL_SHARE * self._timeout * 0.8),
+            )
             client = VenueClient(
                 self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls, traffic=traffic
             )

@@ -158,6 +158,7 @@ class Venue:
     check_form: Callable[[Mapping[str, str]], None] | None = None  # credential fields -> raises BadCredentials
     permissions: Permissions | None = None  # None: the venue does not tell
     pushes: PushDialect | None = None  # None: it sends no warnings, or we do not know how
+    requests_at_once: int = 64  # connections, too
     faults: Mapping[str, Fault] = field(default_factory=dict)  # by error code, or by words where there is none
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -31,6 +30,7 @@ from marginbot.domain.notices import UNNUMBERED, Facts, NewNotice, Note, NoteKin
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
 from marginbot.domain.volatility import Volatility
 from marginbot.flow import trail
+from marginbot.flow.due import DueQueue
 from marginbot.flow.intervals import interval, strained_interval
 from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.outage import joined
@@ -74,7 +74,7 @@ class Cycle:
         *,
         settings: CycleSettings,
         clock: Callable[[], datetime],
-        concurrency: int = 32,
+        concurrency: int = 64,
         meter: Meter | None = None,
     ) -> None:
         self._reader = reader
@@ -83,21 +83,23 @@ class Cycle:
         self._clock = clock
         self._meter = meter or Unmetered()
         # By venue: one that hangs delays nobody else's accounts.
-        self._slots: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(concurrency))
-        self._in_flight: set[int] = set()
-        self._held_until: dict[int, datetime] = {}  # accounts whose reading could not be written down
+        self.queue = DueQueue(store, at_once=concurrency)
         self.tasks = Tasks()
         self.completed_at: datetime | None = None
+        self.caught_up = False  # whether there was a moment since the start when no account waited
         self.on_notices: Callable[[], None] = lambda: None
         self.strained: Callable[[], bool] = lambda: False  # whether the market is in trouble
 
     def dispatch(self) -> int:
-        """Start reading every account that is due and not being read already; returns how many."""
+        """Start reading what is due and may be read now; returns how many accounts."""
         now = self._clock()
-        due = [account for account in self._store.active_accounts() if self._is_free(account, now)]
-        if due or not self._in_flight:  # nothing due while others are being read is not a complete cycle
-            self._in_flight.update(account.id for account in due)
+        self.queue.release(now)
+        due = self.queue.take_all(now)
+        if due:
             self.tasks.spawn(self._batch(due))
+        elif self.queue.is_idle:  # nothing due while others are being read is not a complete cycle
+            self.completed_at, self.caught_up = now, True
+            self._meter.cycle(now - now)
         return len(due)
 
     async def run(self) -> int:
@@ -106,21 +108,25 @@ class Cycle:
         await self.tasks.settle()
         return count
 
-    def _is_free(self, account: Account, now: datetime) -> bool:
-        waits = (account.next_due_at, self._held_until.get(account.id))
-        return account.id not in self._in_flight and all(at is None or at <= now for at in waits)
-
     async def _batch(self, due: Sequence[Account]) -> None:
         began = self._clock()
         if all(await asyncio.gather(*(self._guarded(account) for account in due))):
             self.completed_at = self._clock()
             self._meter.cycle(self.completed_at - began)
+            self.caught_up = self.caught_up or self.queue.is_idle
 
     async def _guarded(self, account: Account) -> bool:
         try:
-            async with self._slots[account.exchange]:
-                written = await self.read(account)
-            self._held_until.pop(account.id, None)
+            is_written = await self._tried(account)
+        finally:
+            self.queue.done(account)
+        if self.queue.has_more(account.exchange) and (due := self.queue.take(account.exchange, self._clock())):
+            self.tasks.spawn(self._batch(due))  # whose turn it is takes the place that was left
+        return is_written
+
+    async def _tried(self, account: Account) -> bool:
+        try:
+            written = await self.read(account)
             if written.notices:
                 self.on_notices()
         except NoSuchAccount:
@@ -128,27 +134,29 @@ class Cycle:
         except Exception as error:
             # Nothing is half written. The cycle does not count as complete, so that the outside hears of it.
             log.exception("account %s was not recorded: %s", account.id, error)
-            self._held_until[account.id] = self._clock() + self._settings.poll_interval
+            self.queue.hold(account, self._clock() + self._settings.poll_interval)
             return False
-        finally:
-            self._in_flight.discard(account.id)
         return True
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more, and let what is under way finish for `grace` seconds."""
+        self.queue.closed = True
+        await self.tasks.stop(grace)
 
     async def read_now(self, account: Account) -> CycleRecord | None:
         """Read an account whether it is due or not, after a reading that is under way; None if that came to nothing."""
-        while account.id in self._in_flight:  # noqa: ASYNC110 - rare, and bounded by the time a reading may take
+        while self.queue.is_taken(account):  # noqa: ASYNC110 - rare, and bounded by the time a reading may take
             await asyncio.sleep(0.05)
-        self._in_flight.add(account.id)
+        self.queue.take_one(account)
         try:
-            async with self._slots[account.exchange]:
-                written = await self.read(account)
+            written = await self.read(account)
         except NoSuchAccount:
             return None
         except Exception:
             log.exception("account %s was not recorded", account.id)
             return None
         finally:
-            self._in_flight.discard(account.id)
+            self.queue.done(account)
         if written.notices:
             self.on_notices()
         return written
@@ -163,26 +171,33 @@ class Cycle:
         reading, volatilities = await self._reading(account)
         self._meter.reading(account.exchange, reading.cause if isinstance(reading, Unreadable) else "ok")
         # From here to the end nothing is awaited: what a person does meanwhile is either seen or comes after.
-        now = self._clock()
-        context = Context(
+        record = self.conclude(account, reading, volatilities)
+        self._store.record(record)
+        if isinstance(reading, Unreadable):
+            trail.unread(account.id, account.exchange, reading)
+        trail.decided(record.notices)
+        return record
+
+    def conclude(self, account: Account, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:
+        """What follows from a reading as things stand now; to be written down before anything is awaited."""
+        context = self.context(account)
+        record = judged(context, reading, volatilities)
+        sight = context.states.get(ACCOUNT, AlertState())
+        cause = reading.cause if isinstance(reading, Unreadable) else sight.blind_cause
+        return joined(record, account, self._store, cause=cause, unread_after=1.5 * self._settings.poll_interval)
+
+    def context(self, account: Account) -> Context:
+        """What is known of an account now."""
+        return Context(
             account=account,
             states=self._store.states(account.id),
             last=lambda: self._store.standing(account).report,
             ladders=self._store.ladders(account.id),
             reminders=self._store.reminders(account.user_id),
             settings=self._settings,
-            now=now,
+            now=self._clock(),
             strained=self.strained(),
         )
-        record = judged(context, reading, volatilities)
-        sight = context.states.get(ACCOUNT, AlertState())
-        cause = reading.cause if isinstance(reading, Unreadable) else sight.blind_cause
-        record = joined(record, account, self._store, cause=cause, unread_after=1.5 * self._settings.poll_interval)
-        self._store.record(record)
-        if isinstance(reading, Unreadable):
-            trail.unread(account.id, account.exchange, reading)
-        trail.decided(record.notices)
-        return record
 
     async def _reading(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:
         try:
@@ -310,7 +325,7 @@ def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
     if decision.speak:
         facts = replace(_facts(context, decision, before, report=None, pool=None), advice=reading.advice)
         notices.append(_notice(context, ACCOUNT, decision, facts))
-    wait = interval(context.settings.poll_interval, before.grade)
+    wait = interval(context.settings.poll_interval, before.grade, before.cushion)
     if reading.cause in (Cause.BANNED, Cause.RATE_LIMITED):
         wait = max(wait, context.settings.poll_interval, BAN_PAUSE if reading.cause is Cause.BANNED else wait)
     return CycleRecord(
@@ -401,11 +416,9 @@ def _notice(context: Context, subject: str, decision: Decision, facts: Facts) ->
 
 
 def _wait(context: Context, report: AccountReport) -> timedelta:
-    usual = interval(context.settings.poll_interval, report.grade)
-    if not context.strained:
-        return usual
-    cushions = [pool.cushion for pool in report.pools if pool.cushion is not None]
-    return strained_interval(usual, report.grade, min(cushions, default=None), context.policy)
+    cushion = min((pool.cushion for pool in report.pools if pool.cushion is not None), default=None)
+    usual = interval(context.settings.poll_interval, report.grade, cushion)
+    return strained_interval(usual, report.grade, cushion, context.policy) if context.strained else usual
 
 
 def note_of_end(ending: NewNotice) -> NewNotice:

@@ -10,11 +10,18 @@ from marginbot.domain.grading import Grade
 # Share of the calm interval after which an account of this grade is read again.
 INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.34, Grade.CRITICAL: 0.17}
 SHORTEST_INTERVAL = timedelta(seconds=1)
+FAR_CUSHION = 10.0  # ordinary hourly moves; from here on an account is read at the calm interval
 
 
-def interval(calm: timedelta, grade: Grade | None) -> timedelta:
-    """Time to the next reading: shorter the worse the grade, never below the floor (or the calm interval)."""
+def interval(calm: timedelta, grade: Grade | None, cushion: float | None = None) -> timedelta:
+    """Time to the next reading: shorter the worse the grade, never below the floor (or the calm interval).
+
+    Shorter, too, the smaller the cushion: it is counted in the moves that the market makes now, so that a market
+    waking up has its accounts read more often before any of them is graded worse.
+    """
     share = INTERVAL_SHARE.get(grade or Grade.OK, INTERVAL_SHARE[Grade.CRITICAL])
+    if cushion is not None:
+        share = min(share, max(cushion / FAR_CUSHION, INTERVAL_SHARE[Grade.CRITICAL]))
     return max(calm * share, min(calm, SHORTEST_INTERVAL))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from marginbot.domain.alerting import AlertState, Mute, Reminders
@@ -146,6 +146,14 @@ class CycleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Accounts of a venue that wait to be read."""
+
+    count: int
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class KnownPerson:
     """One line of who uses the bot."""
 
@@ -199,7 +207,19 @@ class Store(Protocol):
         """For the bot's own use, whoever owns it; `NoSuchAccount` when it was removed."""
 
     def active_accounts(self) -> Sequence[Account]:
-        """All accounts that are polled: not refused."""
+        """All accounts that are polled: not refused. Slow when there are many; whose turn it is, `DueStore` says."""
+
+    def exchanges(self) -> Sequence[str]:
+        """Where there are accounts that are polled."""
+
+    def due_accounts(self, exchange: str, urgency: int, now: datetime, limit: int) -> Sequence[Account]:
+        """Those of a venue and urgency whose time has come, the one waiting longest first."""
+
+    def overdue(self, before: datetime, after_id: int, limit: int) -> Sequence[int]:
+        """Accounts whose time came before that, by id from `after_id` on."""
+
+    def waiting(self, now: datetime, longer_than: timedelta) -> Mapping[str, Waiting]:
+        """By venue, how many accounts wait for longer than that, and the longest of them."""
 
     def credential(self, account_id: int) -> Credential:
         """Open the sealed credential; `VaultError` when that fails."""

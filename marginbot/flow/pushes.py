@@ -104,7 +104,7 @@ class Pushes:
         record = await self._cycle.read_now(account)
         if record is None or record.report is not None:
             return
-        raised = raised_by(push, self._context(account), cause=self._cause(record))
+        raised = raised_by(push, self._cycle.context(account), cause=self._cause(record))
         if raised is not None:
             self._store.record(raised)
             self._cycle.on_notices()
@@ -117,16 +117,6 @@ class Pushes:
         self._store.record(told_by([*reversed(news.values())], account, self._clock()))
         self._told |= {(account.id, order) for order in news}
         self._cycle.on_notices()
-
-    def _context(self, account: Account) -> Context:
-        return Context(
-            account=account,
-            states=self._store.states(account.id),
-            ladders=self._store.ladders(account.id),
-            reminders=self._store.reminders(account.user_id),
-            settings=self._cycle.settings,
-            now=self._clock(),
-        )
 
     @staticmethod
     def _cause(record: CycleRecord) -> Cause | None:

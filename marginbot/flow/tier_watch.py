@@ -85,7 +85,7 @@ class TierWatch:
 
     def _next(self, now: datetime) -> str | None:
         dates = self.store.terms_dates()
-        exchanges = sorted({account.exchange for account in self.store.active_accounts()})
+        exchanges = self.store.exchanges()
         waits = {
             name: max(dates[name] + EVERY if name in dates else now, self._not_before.get(name, now))
             for name in exchanges

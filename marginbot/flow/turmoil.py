@@ -44,6 +44,7 @@ class QuoteSource(Protocol):
 class TurmoilStore(Protocol):
     """What is asked of the store."""
 
+    def exchanges(self) -> Sequence[str]: ...
     def active_accounts(self) -> Sequence[Account]: ...
     def standing(self, account: Account) -> Standing: ...
     def worsened_since(self, at: datetime) -> frozenset[int]: ...
@@ -97,9 +98,10 @@ class TurmoilWatch:
         now = self.clock()
         if self._state is None:
             self._state = self.store.turmoil()
-        accounts = self.store.active_accounts()
-        quotes = await self._quotes({account.exchange for account in accounts}, now)
-        worsened = self.store.worsened_since(now - WINDOW) & {account.id for account in accounts}
+        quotes = await self._quotes(self.store.exchanges(), now)
+        worsened = self.store.worsened_since(now - WINDOW)
+        accounts = self.store.active_accounts() if worsened else []
+        worsened = worsened & {account.id for account in accounts}
         crowd = Crowd(len(worsened), self._with_positions(accounts) if Crowd(len(worsened), 0).is_turmoil else 0)
         decision = judge(self._state, crowd, quotes, now)
         if decision.state != self._state:
@@ -108,7 +110,7 @@ class TurmoilWatch:
         for news in decision.news:
             log.warning("market stress: %s (%s)", news, decision.reason)
             trouble = Trouble(crowd=crowd) if news == CROWD else Trouble(quote=furthest(quotes, news))
-            await self._tell(trouble, accounts)
+            await self._tell(trouble, accounts or self.store.active_accounts())
         return decision
 
     async def _quotes(self, exchanges: Iterable[str], now: datetime) -> list[Quote]:

@@ -14,6 +14,7 @@ from marginbot.domain.grading import Grade
 from marginbot.domain.notices import UNNUMBERED, DropReason, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport
 from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.due import urgency_of
 from marginbot.flow.ports import Account, CycleRecord, Standing
 from marginbot.store.codec import FACTS, MUTE, REPORT, STATE, text_of
 from marginbot.store.database import StoreFailed
@@ -105,9 +106,10 @@ def kept_mute(stored: Mute | None, state: AlertState, at: datetime) -> Mute | No
 
 def _write_account(conn: sqlite3.Connection, record: CycleRecord) -> None:
     found = conn.execute(
-        "UPDATE accounts SET next_due_at = ?, refused = ?, refused_at = ? WHERE id = ?",
+        "UPDATE accounts SET next_due_at = ?, urgency = coalesce(?, urgency), refused = ?, refused_at = ? WHERE id = ?",
         (
             text_of(record.next_due_at),
+            urgency_of(record),
             record.refused,
             None if record.refused is None else text_of(record.at),
             record.account_id,

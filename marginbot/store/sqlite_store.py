@@ -9,6 +9,7 @@ from marginbot.store.alerts import Alerts
 from marginbot.store.buddies import BuddyRows
 from marginbot.store.database import open_database
 from marginbot.store.drills import DrillRows
+from marginbot.store.due import DueRows
 from marginbot.store.escalations import EscalationRows
 from marginbot.store.hours import HoursRows
 from marginbot.store.outbox import Outbox
@@ -29,6 +30,7 @@ class SqliteStore(
     People,
     Personal,
     Accounts,
+    DueRows,
     Alerts,
     Outbox,
     Passports,

@@ -27,7 +27,6 @@ from marginbot.domain.errors import (
 )
 from marginbot.domain.margin import PoolState
 from marginbot.domain.turmoil import PEGGED
-from marginbot.exchanges import client as client_module
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.venues import VENUES
 from marginbot.flow.ports import Credential
@@ -243,13 +242,14 @@ async def test_one_hanging_venue_does_not_hold_up_another(exchange: SimulatedExc
         await reader.close()
 
 
-async def test_requests_at_once_are_bounded(exchange: SimulatedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "REQUESTS_AT_ONCE", 2)
+async def test_requests_at_once_are_bounded(exchange: SimulatedExchange) -> None:
     exchange.faults.add("hang", ACCOUNT)
-    async with reading(exchange.url, VENUE, timeout=5.0, deadline=0.5) as reader:
-        waiting = [asyncio.ensure_future(reader.read(VENUE, ALICE, now())) for _ in range(10)]
-        await asyncio.gather(*waiting, return_exceptions=True)
-        assert len(exchange.seen(ACCOUNT)) == 2
+    narrow = {VENUE: replace(VENUES[VENUE], requests_at_once=2)}
+    reader = CcxtReader({VENUE: exchange.url}, timeout=5.0, deadline=0.5, venues=narrow)
+    waiting = [asyncio.ensure_future(reader.read(VENUE, ALICE, now())) for _ in range(10)]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert len(exchange.seen(ACCOUNT)) == 2
+    await reader.close()
 
 
 # -- hygiene

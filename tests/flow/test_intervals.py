@@ -34,6 +34,21 @@ def test_in_turmoil(grade: Grade | None, cushion: float | None, seconds: float) 
     assert strained_interval(usual, grade, cushion, POLICY) == seconds * SECOND
 
 
+@pytest.mark.parametrize(
+    ("grade", "cushion", "seconds"),
+    [
+        pytest.param(Grade.OK, None, 30, id="nothing can breach"),
+        pytest.param(Grade.OK, 10.0, 30, id="far away"),
+        pytest.param(Grade.OK, 8.0, 24, id="nearer: the market moves more, or the price came closer"),
+        pytest.param(Grade.NOTICE, 6.0, 15, id="the grade decides where it is stricter"),
+        pytest.param(Grade.OK, 0.1, 5.1, id="as often as a critical one, not more often"),
+        pytest.param(Grade.DEFICIT, None, 5.1, id="the worst"),
+    ],
+)
+def test_by_grade_and_cushion(grade: Grade, cushion: float | None, seconds: float) -> None:
+    assert interval(CALM, grade, cushion) == seconds * SECOND
+
+
 @given(
     st.floats(0.05, 3600),
     st.floats(0.1, 86400),

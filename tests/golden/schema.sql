@@ -32,7 +32,7 @@ CREATE TABLE accounts (
     refused TEXT,
     refused_at TEXT,
     next_due_at TEXT,
-    ladders TEXT,
+    ladders TEXT, urgency INTEGER NOT NULL DEFAULT 2,
     UNIQUE (user_id, label_key),
     CHECK ((refused IS NULL) = (refused_at IS NULL))
 ) STRICT;
@@ -275,4 +275,6 @@ CREATE TABLE local_hours (
     quiet_from INTEGER CHECK (quiet_from BETWEEN 0 AND 1439),
     quiet_until INTEGER CHECK (quiet_until BETWEEN 0 AND 1439)
 ) STRICT;
+
+CREATE INDEX accounts_due ON accounts (exchange, urgency, coalesce(next_due_at, '')) WHERE refused IS NULL;
 

@@ -323,5 +323,6 @@ VENUE = Venue(
     candle_symbols=candle_symbols,
     permissions=DERIBIT,
     pushes=PUSHES,
+    requests_at_once=24,  # of 32 connections that an address may have
     faults=FAULTS,
 )
