@@ -29,6 +29,7 @@ from marginbot.channels import Channels
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError
 from marginbot.domain.holes import AuditRules
+from marginbot.exchanges.marks import VenueMarks
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.streams import VenueStreams
 from marginbot.exchanges.venues import VENUES
@@ -41,6 +42,7 @@ from marginbot.flow.deliver import Delivery
 from marginbot.flow.escalation import Escalation
 from marginbot.flow.history import HistoryKeeper
 from marginbot.flow.late import LateWatch
+from marginbot.flow.live_marks import LiveMarks
 from marginbot.flow.meter import Meter, MeteredMessenger, Unmetered
 from marginbot.flow.passports import KeyChecks
 from marginbot.flow.ports import ExchangeReader, Messenger, Store
@@ -220,6 +222,9 @@ class Bot:
         self._keeper = HistoryKeeper(store=store, clock=utc_now, retention=settings.retention, patience=settings.pause)
         streams = VenueStreams(VENUES, settings.exchange_urls, reader.api)
         self._pushes = Pushes(streams, store, self._watch.cycle, clock=utc_now)
+        self._live = LiveMarks(
+            VenueMarks(reader, settings.exchange_urls), reader, store, self._watch.cycle, clock=utc_now
+        )
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
         self._form = (
@@ -272,6 +277,9 @@ class Bot:
         self._scheduler.every(min(REPORT_SECONDS, self._settings.poll_interval), "reports", self._report)
         if self._settings.venue_pushes:
             self._scheduler.every(PUSHES_SECONDS, "venue pushes", self._pushes.dispatch)
+        if self._settings.live_marks:
+            self._watch.cycle.on_recorded = self._live.learn
+            self._scheduler.every(PUSHES_SECONDS, "live marks", self._live.dispatch)
         if self._settings.heartbeat_url:
             self._scheduler.every(max(1.0, self._settings.poll_interval), "heartbeat", self._heartbeat)
         self._tier_watch.prime()
@@ -332,7 +340,7 @@ class Bot:
         if self._form:
             await self._form.stop()
         self._scheduler.stop()
-        await self._pushes.stop()
+        await asyncio.gather(self._pushes.stop(), self._live.stop())
         await asyncio.gather(
             self._watch.cycle.stop(STOP_GRACE_SECONDS),
             self._watch.delivery.stop(STOP_GRACE_SECONDS),

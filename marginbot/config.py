@@ -44,6 +44,7 @@ EXAMPLES = {
     "webhook_sources": "149.154.160.0/20,91.108.4.0/22",
     "heartbeat_url": "https://hc.example/ping/…",
     "venue_pushes": "true or false",
+    "live_marks": "true or false",
     "log_level": "debug, info, warning or error",
     "log_format": "text or json",
 }
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     webhook_sources: str = "149.154.160.0/20,91.108.4.0/22"  # core.telegram.org/bots/webhooks
     heartbeat_url: str | None = Field(default=None, repr=False)  # the address may hold a token
     venue_pushes: bool = False
+    live_marks: bool = True
     log_level: str = "info"
     log_format: str = "text"
 

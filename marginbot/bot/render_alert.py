@@ -164,6 +164,12 @@ def _handling(notice: Notice, now: datetime) -> list[str]:
 
 def _story(facts: Facts) -> list[str]:
     was = fig.word(facts.previous)
+    if facts.projected_from is not None:
+        return [
+            f"{_venue(facts)} · ↗ worse, was {was}",
+            "<b>PROJECTION</b> at live mark prices of what",
+            f"I read {fig.clock(facts.projected_from, facts.at)}; I could not read it again in time.",
+        ]
     if facts.reason is Reason.SIGHT_BACK:
         blind = "" if facts.blind_since is None else f" after {fig.ago(facts.at - facts.blind_since)} blind"
         rest = _others(facts, "I ask for these again too, and write if one stays unreadable or is worse:")
@@ -198,7 +204,7 @@ def _rest(facts: Facts) -> list[str]:
     return [
         *([decided] if decided else []),
         f"Pool: {quiet(fig.pool_title(pool.name), 80)}",
-        f"Read {fig.clock(facts.known_at)}",
+        f"{'Read' if facts.projected_from is None else 'Projected'} {fig.clock(facts.known_at)}",
         *_positions(facts.positions),
         *_notes(facts.warnings),
     ]

@@ -90,6 +90,7 @@ class Facts:
     episode_worst: Grade | None = None  # of the episode, up to this observation; None: never judged before
     venue_says: str = ""  # set: the venue's own warning, and the account could not be read
     unread_because: Cause | None = None
+    projected_from: datetime | None = None  # set: worked out at live marks from what was read then, not read now
     loss: Loss | None = None  # the positions went together with what backed them
     note: Note | None = None  # set: no message of its own, only a line at the foot of the episode's message
 

@@ -179,6 +179,11 @@ class CcxtReader:
                 found.append(Quote(exchange, asset, quote, bar.close, closed_at))
         return found
 
+    async def symbols(self, exchange: str, now: datetime) -> Mapping[str, str]:
+        """Unified symbols by the venue's own names; empty while the market list could not be loaded."""
+        listed = await self._opened(exchange).client.instruments(now)
+        return {name: instrument.symbol for name, instrument in listed.items()}
+
     def api(self, exchange: str, credential: Credential, now: datetime) -> Api:
         """An account's access to a venue, for what is no reading."""
         return self._opened(exchange).client.account(credential, now)

@@ -88,6 +88,7 @@ class Cycle:
         self.completed_at: datetime | None = None
         self.caught_up = False  # whether there was a moment since the start when no account waited
         self.on_notices: Callable[[], None] = lambda: None
+        self.on_recorded: Callable[[Account, CycleRecord], None] = lambda account, record: None
         self.strained: Callable[[], bool] = lambda: False  # whether the market is in trouble
 
     def dispatch(self) -> int:
@@ -176,6 +177,7 @@ class Cycle:
         if isinstance(reading, Unreadable):
             trail.unread(account.id, account.exchange, reading)
         trail.decided(record.notices)
+        self.on_recorded(account, record)
         return record
 
     def conclude(self, account: Account, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:

@@ -74,6 +74,10 @@ class DueQueue:
         """Whether it is being read."""
         return account.id in self._taken[account.exchange]
 
+    def under_way(self, exchange: str) -> int:
+        """How many of a venue are being read."""
+        return len(self._taken[exchange])
+
     def is_full(self, exchange: str) -> bool:
         """Whether as many of a venue are being read as may be at once."""
         return len(self._taken[exchange]) >= self._at_once

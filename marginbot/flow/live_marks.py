@@ -1,0 +1,314 @@
+"""Danger learned from the price itself: every followed pool is revalued at each tick of a venue's mark prices.
+
+A pool that may have risen to a worse grade is judged exactly, by the code that judges readings. If it has risen, the
+account is read at once, out of turn. What cannot be read in time is told as what it is: a projection of the last
+reading. The next reading judges as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from marginbot.domain.alerting import AlertState, Seen, step
+from marginbot.domain.errors import NoSuchAccount, ReadingError
+from marginbot.domain.grading import Grade
+from marginbot.domain.live import Alarm, LiveBook, followable, lower, moved, rungs_of
+from marginbot.domain.losses import described
+from marginbot.domain.margin import Snapshot
+from marginbot.domain.notices import Facts, NewNotice
+from marginbot.domain.report import AccountReport, PoolReport, assess, judged, with_way_back
+from marginbot.domain.volatility import Volatility
+from marginbot.flow.cycle import Context, Cycle, underlyings_of
+from marginbot.flow.ports import Account, CycleRecord, LastReading, Store
+from marginbot.flow.tasks import Tasks, ended
+
+log = logging.getLogger(__name__)
+
+IN_TIME = 2.0  # seconds a reading may take before the projection is told
+MOST_LOOKS = 64  # accounts looked at at once; further ones at the next tick, the worst first
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+FRESH = timedelta(seconds=10)
+ODD = 0.05  # a live mark so far from the one of a reading is not believed
+DISTRUST = timedelta(minutes=1)
+
+
+Projected = tuple[LastReading, AccountReport]
+
+
+class MarkSource(Protocol):
+    """Public mark prices of venues."""
+
+    def offers(self, exchange: str) -> bool:
+        """Whether this venue's marks can be had all at once."""
+
+    def marks(self, exchange: str, clock: Callable[[], datetime]) -> AsyncGenerator[Mapping[str, float], None]:
+        """Marks by unified symbol, as they change. Raises `ReadingError` for what goes wrong."""
+
+
+class Moves(Protocol):
+    """Ordinary hourly moves; see `ExchangeReader`."""
+
+    async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
+        """By underlying."""
+
+
+class _Followed:
+    """One venue."""
+
+    def __init__(self) -> None:
+        self.book = LiveBook()
+        self.ticked_at: datetime | None = None
+        self.distrusted: dict[str, datetime] = {}
+
+
+class LiveMarks:
+    """One stream of marks a venue, for all accounts there."""
+
+    def __init__(
+        self, source: MarkSource, moves: Moves, store: Store, cycle: Cycle, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._source = source
+        self._moves = moves
+        self._store = store
+        self._cycle = cycle
+        self._clock = clock
+        self._venues: dict[str, _Followed] = {}
+        self._streams: dict[str, asyncio.Task[None]] = {}
+        self._looking: set[int] = set()
+        self.first_pause = FIRST_PAUSE
+        self.tasks = Tasks()
+
+    def dispatch(self) -> None:
+        """Follow every venue where there are accounts."""
+        for exchange in self._store.exchanges():
+            if self._source.offers(exchange) and exchange not in self._streams:
+                self._venues[exchange] = _Followed()
+                self._streams[exchange] = asyncio.create_task(self._follow(exchange))
+
+    async def stop(self) -> None:
+        """Hang up."""
+        await ended(*self._streams.values())
+        await self.tasks.stop(0)
+
+    def ages(self, now: datetime) -> dict[str, timedelta | None]:
+        """How old the marks of each followed venue are; None: none came yet."""
+        ticks = {name: venue.ticked_at for name, venue in self._venues.items()}
+        return {name: None if at is None else now - at for name, at in ticks.items()}
+
+    def learn(self, account: Account, record: CycleRecord) -> None:
+        """A reading was written down: go by it from now on."""
+        venue = self._venues.get(account.exchange)
+        if venue is None:
+            return
+        if record.refused is not None:
+            venue.book.drop(account.id)
+        elif record.reading is not None and record.report is not None:
+            self._compare(venue, record.reading.snapshot)
+            self._hold(venue, account.id, record.reading.snapshot, record.report)
+
+    def _hold(self, venue: _Followed, account_id: int, snapshot: Snapshot, report: AccountReport) -> None:
+        ladders = self._store.ladders(account_id)
+        told = {pool.name: pool for pool in report.pools}
+        kept = [pool for pool in map(judged, snapshot.pools) if followable(pool) and pool.name in told]
+        venue.book.hold(account_id, [(pool, rungs_of(pool, told[pool.name], ladders)) for pool in kept])
+
+    def _compare(self, venue: _Followed, snapshot: Snapshot) -> None:
+        """Live marks against those of a reading: the reading wins."""
+        now = self._clock()
+        polled = {p.symbol: float(p.mark_price) for pool in snapshot.pools for p in pool.positions if p.mark_price}
+        if not _is_fresh(venue, now):
+            venue.book.price(polled)
+            return
+        for symbol, mark in polled.items():
+            live = venue.book.price_of(symbol)
+            if live is not None and abs(live / mark - 1) > ODD:
+                log.warning("%s: the live mark of %s is far from the one just read", snapshot.exchange, symbol)
+                venue.distrusted[symbol] = now + DISTRUST
+                venue.book.price({symbol: mark})
+
+    async def _follow(self, exchange: str) -> None:
+        self.tasks.spawn(self._load(exchange))
+        pause = self.first_pause
+        while True:
+            try:
+                async with aclosing(self._source.marks(exchange, self._clock)) as batches:
+                    async for marks in batches:
+                        self.tick(exchange, marks)
+                        pause = self.first_pause
+            except ReadingError as error:
+                log.info("%s: no live marks for now: %s", exchange, error)
+            except Exception:
+                # Marks are a bonus beside the readings: they must end nothing else.
+                log.exception("%s: following the marks failed", exchange)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    async def _load(self, exchange: str) -> None:
+        """What was read before the start, a little at a time."""
+        for account in self._store.active_accounts():
+            await asyncio.sleep(0)
+            last = self._store.last_reading(account.id) if account.exchange == exchange else None
+            report = None if last is None else self._store.standing(account).report
+            if last is not None and report is not None and not self._venues[exchange].book.holds(account.id):
+                self._hold(self._venues[exchange], account.id, last.snapshot, report)
+
+    def tick(self, exchange: str, marks: Mapping[str, float]) -> None:
+        """New marks: look at the accounts that they may have endangered."""
+        venue, now = self._venues[exchange], self._clock()
+        venue.distrusted = {symbol: until for symbol, until in venue.distrusted.items() if until > now}
+        venue.book.price({name: mark for name, mark in marks.items() if name not in venue.distrusted and _sane(mark)})
+        venue.ticked_at = now
+        for alarm in venue.book.alarms():
+            if len(self._looking) >= MOST_LOOKS:
+                break
+            account_id = alarm.account_id
+            assert isinstance(account_id, int)
+            if account_id not in self._looking:
+                self._looking.add(account_id)
+                self.tasks.spawn(self._look(venue, alarm, account_id))
+
+    async def _look(self, venue: _Followed, alarm: Alarm, account_id: int) -> None:
+        try:
+            account = self._store.account_by_id(account_id)
+            last = self._store.last_reading(account_id)
+            if last is None or account.refused is not None:
+                venue.book.drop(account_id)
+                return
+            projected = await self._projected(venue, account, last)
+            if not self._risen(projected, self._store.states(account_id)):
+                rungs = lower(venue.book.rungs(account_id, alarm.pool), alarm)
+                venue.book.set_rungs(account_id, alarm.pool, rungs)
+            elif not await self._read(account):
+                self._tell(venue, account, projected, last)
+        except NoSuchAccount:
+            venue.book.drop(account_id)
+        finally:
+            self._looking.discard(account_id)
+
+    async def _projected(self, venue: _Followed, account: Account, last: LastReading) -> Projected:
+        """The last reading at live marks, judged like a reading."""
+        now, snapshot = self._clock(), last.snapshot
+        fresh = await self._moves.volatilities(account.exchange, underlyings_of(snapshot), now)
+        held = {p.symbol for pool in snapshot.pools for p in pool.positions}
+        live = {symbol: venue.book.price_of(symbol) for symbol in held}
+        marks = {symbol: Decimal(repr(mark)) for symbol, mark in live.items() if mark is not None}
+        pools = [judged(pool) for pool in snapshot.pools]
+        there = tuple(moved(pool, marks) for pool in pools if followable(pool))
+        after = replace(snapshot, pools=there, taken_at=now)
+        states = self._store.states(account.id)
+        previous = {name: state.grade for name, state in states.items() if state.grade is not None}
+        ladders = self._store.ladders(account.id)
+        volatilities = {**last.volatilities, **fresh}
+        report = assess(after, volatilities, ladders=ladders, previous=previous, now=now)
+        return LastReading(after, volatilities), report
+
+    @staticmethod
+    def _risen(projected: Projected, states: Mapping[str, AlertState]) -> list[PoolReport]:
+        found = []
+        for pool in projected[1].pools:
+            before = states.get(pool.name)
+            known = before is not None and before.blind_since is None and before.grade is not None
+            if known and before and pool.grade is not None and pool.grade > (before.grade or Grade.OK):
+                found.append(pool)
+        return found
+
+    async def _read(self, account: Account) -> bool:
+        """Whether the account could be read in time; a reading that takes longer goes on by itself."""
+        queue = self._cycle.queue
+        if queue.is_full(account.exchange) or queue.ready_in(account.exchange, queue.under_way(account.exchange)) > 0:
+            return False
+        reading = self.tasks.spawn(self._cycle.read_now(account))
+        done, _ = await asyncio.wait({reading}, timeout=IN_TIME)
+        if not done:
+            return False
+        record: CycleRecord | None = reading.result()
+        return record is not None and record.report is not None
+
+    def _tell(self, venue: _Followed, account: Account, projected: Projected, last: LastReading) -> None:
+        """Nothing is awaited in here: what a late reading has written meanwhile is seen."""
+        context = self._cycle.context(account)
+        newer = self._store.last_reading(account.id)
+        if newer is not None and newer.snapshot.taken_at != last.snapshot.taken_at:
+            return
+        risen = self._risen(projected, context.states)
+        at = projected[0]
+        risen = [
+            with_way_back(pool, at.snapshot, at.volatilities, ladders=context.ladders, now=context.now)
+            for pool in risen
+        ]
+        record = projection(context, risen, projected[1], read_at=last.snapshot.taken_at)
+        if record is None:
+            return
+        self._store.record(record)
+        by_name = {pool.name: pool for pool in at.snapshot.pools}
+        for pool in risen:
+            venue.book.set_rungs(account.id, pool.name, rungs_of(by_name[pool.name], pool, context.ladders))
+        self._cycle.on_notices()
+
+
+def projection(
+    context: Context, risen: list[PoolReport], report: AccountReport, *, read_at: datetime
+) -> CycleRecord | None:
+    """What a projected rise leads to when the account cannot be read; None where there is none. Pure."""
+    states, notices = {}, []
+    for pool in risen:
+        assert pool.grade is not None
+        before = context.states[pool.name]
+        decision = step(before, Seen(pool.grade, pool.cushion), policy=context.policy, now=context.now)
+        states[pool.name] = decision.state
+        if decision.speak:
+            facts = Facts(
+                label=context.account.label,
+                exchange=context.account.exchange,
+                mode=report.mode,
+                reason=decision.reason,
+                at=context.now,
+                grade=decision.state.grade,
+                previous=before.grade,
+                pool=pool,
+                positions=tuple(
+                    described(p.side, p.contracts, p.symbol) for p in report.positions if p.pool == pool.name
+                ),
+                last_cushion=before.cushion,
+                warnings=report.warnings,
+                episode_worst=before.worst,
+                projected_from=read_at,
+            )
+            notices.append(
+                NewNotice(
+                    account_id=context.account.id,
+                    subject=pool.name,
+                    episode=decision.state.episode,
+                    number=decision.state.number,
+                    user_id=context.account.user_id,
+                    chat_id=context.account.chat_id,
+                    sound=decision.sound,
+                    facts=facts,
+                )
+            )
+    if not states:
+        return None
+    return CycleRecord(
+        account_id=context.account.id,
+        at=context.now,
+        report=None,
+        states=states,
+        notices=notices,
+        next_due_at=context.now,  # to be read as soon as that is possible
+    )
+
+
+def _is_fresh(venue: _Followed, now: datetime) -> bool:
+    return venue.ticked_at is not None and now - venue.ticked_at < FRESH
+
+
+def _sane(mark: float) -> bool:
+    return math.isfinite(mark) and mark > 0
