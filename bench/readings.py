@@ -18,7 +18,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import ccxt.async_support as ccxt
 import orjson
 
 from bench.exchange import Exchange, exchange
+from marginbot.exchanges.budget import Limit
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.urls import rebased
 from marginbot.flow.cycle import Cycle, CycleSettings
@@ -35,6 +36,7 @@ from marginbot.flow.ports import Account, Credential, Person
 from marginbot.store import SqliteStore, open_store
 
 AT_ONCE = 64
+NO_LIMITS: Mapping[str, tuple[Limit, ...]] = {}  # what one reading costs, not how many the venue allows
 
 
 def now() -> datetime:
@@ -77,8 +79,8 @@ async def closed_loop(work: Callable[[int], Awaitable[Any]], count: int, workers
 class Ours:
     """`Cycle.read` over the real reader and store."""
 
-    def __init__(self, url: str, store: SqliteStore) -> None:
-        self.reader = CcxtReader({"binanceusdm": url})
+    def __init__(self, url: str, store: SqliteStore, *, limits: Mapping[str, tuple[Limit, ...]] = NO_LIMITS) -> None:
+        self.reader = CcxtReader({"binanceusdm": url}, limits=limits)
         settings = CycleSettings(poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180))
         self.cycle = Cycle(self.reader, store, settings=settings, clock=now)
         self.accounts: list[Account] = list(store.active_accounts())
