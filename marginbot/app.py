@@ -212,7 +212,7 @@ class Bot:
         self._late = LateWatch(self._watch.cycle, store, utc_now)
         self._key_checks = KeyChecks(reader, store, utc_now)
         self._tier_watch = TierWatch(reader, store, utc_now)
-        self._teller = TelegramTeller(self._telegram.application.bot, store.zone_of)
+        self._teller = TelegramTeller(self._telegram.application.bot, store.zone_of, store.language_of)
         self._escalation = Escalation(store, bell, clock=utc_now, teller=self._teller)
         self._operators = OperatorLine(self._telegram.application.bot)
         self._turmoil = TurmoilWatch(

@@ -427,3 +427,18 @@ def m014_due(db: Database) -> None:
     """Whose turn it is, found without looking at all accounts."""
     for statement in DUE:
         db.execute(statement)
+
+
+# A group has no person whose row could hold its language.
+GROUP_LANGUAGES = """CREATE TABLE group_languages (
+    chat_id INTEGER PRIMARY KEY,
+    language TEXT NOT NULL
+) STRICT"""
+
+
+@migrations()
+def m015_languages(db: Database) -> None:
+    """The language of each person, as chosen and as their Telegram says, and of each group."""
+    db.execute("ALTER TABLE people ADD COLUMN language TEXT")
+    db.execute("ALTER TABLE people ADD COLUMN client_language TEXT")
+    db.execute(GROUP_LANGUAGES)

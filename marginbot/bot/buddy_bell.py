@@ -8,6 +8,7 @@ from telegram import Bot
 
 from marginbot.bot import render_buddy
 from marginbot.bot.calls import Button
+from marginbot.bot.language import _
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.escalation import Accepted, Rang, Ring, RingAgain, RingRefused
 from marginbot.domain.notices import Moved, Sent, TryAgain, Unreachable
@@ -34,7 +35,7 @@ class BuddyBell:
         if buddy is None:
             return await self._others.ring(url, ring)
         html = render_buddy.in_danger(ring, self._name_of(buddy[1]))
-        stop = ((Button("Stop being their buddy", f"bud:stop:{ring.channel.id}"),),)
+        stop = ((Button(_("Stop being their buddy"), f"bud:stop:{ring.channel.id}"),),)
         return await self._told(Letter(chat_id=buddy[0], html=html, buttons=stop))
 
     async def say(self, url: str, title: str, body: str) -> Rang:
@@ -60,6 +61,6 @@ class BuddyBell:
             case TryAgain(error, after):
                 return RingAgain(error, after)
             case Unreachable(error):
-                return RingRefused("the buddy has blocked me or is gone")
+                return RingRefused(_("the buddy has blocked me or is gone"))
             case Moved():
-                return RingAgain("the chat has another number")
+                return RingAgain(_("the chat has another number"))

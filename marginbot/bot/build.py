@@ -142,7 +142,7 @@ def build_telegram(
     return TelegramSide(
         application=application,
         voice=voice,
-        messenger=TelegramMessenger(bot, services.store.zone_of),
+        messenger=TelegramMessenger(bot, services.store.zone_of, services.store.language_of),
         health=health,
         services=services,
         poller=(

@@ -14,6 +14,7 @@ from marginbot.bot.charts import Easel
 from marginbot.bot.confirmations import Confirmations
 from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
+from marginbot.bot.language import _
 from marginbot.bot.weblinks import WebLinks
 from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
@@ -119,6 +120,7 @@ class Call:
     name: str = ""
     args: tuple[str, ...] = field(default=(), repr=False)
     replied_to: int | None = None  # the message this one answers
+    language: str | None = None  # what the Telegram of the person is set to
 
     def link(self, payload: str = "") -> str:
         """The way to the private chat."""
@@ -162,5 +164,6 @@ class Command:
 
 def wrong_usage(line: str, example: str = "") -> RequestError:
     """The error to raise when arguments are missing or too many."""
-    shown = f", for instance {example}" if example else ""
-    return RequestError("wrong usage", advice=f"Send it like this: {line}{shown}. Nothing was changed.")
+    told = _("Send it like this: {line}, for instance {example}. Nothing was changed.", line=line, example=example)
+    bare = _("Send it like this: {line}. Nothing was changed.", line=line)
+    return RequestError("wrong usage", advice=told if example else bare)

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from marginbot.bot.language import _
 from marginbot.domain.errors import NotAllowed, RequestError
 
 PATIENCE = timedelta(minutes=5)
@@ -39,9 +40,9 @@ class Confirmations:
         """Close the question; an error unless this very person was asked this, lately."""
         asked = self._open.get(number)
         if asked is not None and asked.user_id != user_id:
-            raise NotAllowed("another person's question", advice="Only the person who was asked may answer.")
+            raise NotAllowed("another person's question", advice=_("Only the person who was asked may answer."))
         self._open.pop(number, None)
         if asked is None or asked.what != what or now - asked.at > PATIENCE:
             raise RequestError(
-                "the question is closed", advice="This question is no longer open. Nothing was changed. Ask again."
+                "the question is closed", advice=_("This question is no longer open. Nothing was changed. Ask again.")
             )

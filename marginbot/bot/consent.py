@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from marginbot.bot.language import _, later
 from marginbot.domain.errors import NotAllowed, RequestError
 from marginbot.domain.passport import Passport
 from marginbot.flow.registration import Request
 
 PATIENCE = timedelta(minutes=5)
-FORGOTTEN = (
-    "This question is no longer open: I keep a key for five minutes at most and have forgotten it. Nothing was "
-    "stored. Start again with /add."
+FORGOTTEN = later(
+    "This question is no longer open: I keep a key for five minutes at most and have "
+    "forgotten it. Nothing was stored. Start again with /add."
 )
 
 
@@ -53,11 +54,11 @@ class Questions:
         question = self._open.get(number)
         if question is not None and (question.user_id, question.chat_id) != (user_id, chat_id):
             raise NotAllowed(
-                "another person's key", advice="Only who sent this key may answer, in the chat where it was sent."
+                "another person's key", advice=_("Only who sent this key may answer, in the chat where it was sent.")
             )
         self._open.pop(number, None)
         if question is None or now - question.asked_at > PATIENCE:
-            raise RequestError("the question is closed", advice=FORGOTTEN)
+            raise RequestError("the question is closed", advice=_(FORGOTTEN))
         return question
 
     def drop(self, user_id: int) -> bool:

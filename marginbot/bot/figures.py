@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from html import escape, unescape
 
+from marginbot.bot.language import _, later
 from marginbot.domain.breach import LEAST, Odds, outlook
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import Pool, PoolState
@@ -27,8 +28,30 @@ SYMBOLS = {
     Grade.DEFICIT: "🆘",
 }
 BLIND = "❔"
-NOT_KNOWN = "not known"
-NO_BREACH = "no price move can breach it"
+NOT_KNOWN = later("not known")
+WITH_RISING = later(" + volatility")
+NO_BREACH = later("no price move can breach it")
+NAMES = {
+    Grade.OK: later("OK"),
+    Grade.NOTICE: later("NOTICE"),
+    Grade.WARNING: later("WARNING"),
+    Grade.CRITICAL: later("CRITICAL"),
+    Grade.EMERGENCY: later("EMERGENCY"),
+    Grade.DEFICIT: later("DEFICIT"),
+}
+WORDS = {
+    Grade.OK: later("calm"),
+    Grade.NOTICE: later("notice"),
+    Grade.WARNING: later("warning"),
+    Grade.CRITICAL: later("critical"),
+    Grade.EMERGENCY: later("emergency"),
+    Grade.DEFICIT: later("deficit"),
+}
+LADDER_WORDS = {
+    DecidedBy.RATIO: later(" (by ratio)"),
+    DecidedBy.CUSHION: later(" (by cushion)"),
+    DecidedBy.BOTH: later(" (by ratio and cushion)"),
+}
 
 _ZONE: ContextVar[tzinfo] = ContextVar("reader's time zone", default=UTC)
 _LOUD = re.compile(r"NOTICE|WARNING|CRITICAL|EMERGENCY|DEFICIT|STALE|RECOVERED|LIQUIDATED|\bOK\b")
@@ -50,11 +73,11 @@ def quiet(value: str, limit: int = 200) -> str:
 def percent(ratio: Decimal | float | None) -> str:
     """A ratio as people see it: `71.3%`."""
     if ratio is None:
-        return NOT_KNOWN
+        return _(NOT_KNOWN)
     value = float(ratio) * 100
     if value > 9999:
-        return "over 9999%"
-    return "under 0.1%" if 0 < value < 0.05 else f"{value:.1f}%"
+        return _("over {limit}", limit="9999%")
+    return _("under {limit}", limit="0.1%") if 0 < value < 0.05 else f"{value:.1f}%"
 
 
 def move(fraction: float) -> str:
@@ -63,9 +86,9 @@ def move(fraction: float) -> str:
     if value == 0:
         return "0%"
     if abs(value) < 0.005:
-        return "under 0.01%"
+        return _("under {limit}", limit="0.01%")
     if abs(value) > 9999:
-        return f"over {'+' if value > 0 else '-'}9999%"
+        return _("over {limit}", limit="+9999%" if value > 0 else "-9999%")
     return f"{value:+.2f}%" if abs(value) < 0.995 else f"{value:+.1f}%"
 
 
@@ -73,20 +96,30 @@ def multiple(cushion: float) -> str:
     """A cushion: `3.1x`."""
     if cushion >= 100:
         return f"{min(cushion, 99999):.0f}x"
-    return "under 0.1x" if 0 < cushion < 0.05 else f"{cushion:.1f}x"
+    return _("under {limit}", limit="0.1x") if 0 < cushion < 0.05 else f"{cushion:.1f}x"
 
 
 def money(amount: Decimal | None, currency: str) -> str:
     """An amount rounded for people, with its currency."""
     if amount is None:
-        return NOT_KNOWN
+        return _(NOT_KNOWN)
     return f"{_rounded(amount, currency)} {text(currency, 12)}"
 
 
-def row(name: str, value: str, width: int = 32) -> str:
+def row(name: str, value: str, columns: int = 32) -> str:
     """A line of a table: the name at the left, an escaped value at the right, in letters of one width."""
-    gap = max(1, width - len(name) - len(unescape(value)))
+    gap = max(1, columns - width(name) - width(unescape(value)))
     return f"<code>{name}{' ' * gap}{value}</code>"
+
+
+def width(shown: str) -> int:
+    """Columns that a text takes in letters of one width: those of East Asia take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in shown)
+
+
+def padded(shown: str, columns: int) -> str:
+    """A text with blanks after it, up to a width."""
+    return shown + " " * (columns - width(shown))
 
 
 def _rounded(amount: Decimal, currency: str) -> str:
@@ -108,43 +141,49 @@ def advised(amount: Decimal, currency: str) -> str:
 def plain_number(value: Decimal | None) -> str:
     """A price or a size, exactly, without trailing zeros; beyond twelve digits, shortened."""
     if value is None:
-        return NOT_KNOWN
+        return _(NOT_KNOWN)
     digits = f"{value.normalize():,f}"
     return digits if len(digits) <= 20 else f"{value:.6e}"
 
 
 def underlying(scenario: str | None) -> str:
     """What has to move: one coin, or the whole market."""
-    name, rising, _ = (scenario or "price").partition(WITH_VOLATILITY)
-    return ("whole market" if name == MARKET else text(name, 20)) + rising
+    name, rising, _rest = (scenario or "").partition(WITH_VOLATILITY)
+    shown = _("whole market") if name == MARKET else text(name, 20)
+    return (shown or _("price")) + (_(WITH_RISING) if rising else "")
 
 
 def room(pool: PoolReport) -> str:
     """`BTC -4.2%`, or in words why there is no such figure."""
     if pool.state is PoolState.FLAT:
-        return "no position"
+        return _("no position")
     if pool.state is PoolState.DEFICIT:
-        return "none left"
+        return _("none left")
     if pool.state is PoolState.UNKNOWN:
-        return NOT_KNOWN
+        return _(NOT_KNOWN)
     if pool.room is not None:
-        return f"{underlying(pool.scenario)} {move(pool.room)}" if pool.room else "none left"
-    return NO_BREACH if pool.room_known else NOT_KNOWN
+        return f"{underlying(pool.scenario)} {move(pool.room)}" if pool.room else _("none left")
+    return _(NO_BREACH) if pool.room_known else _(NOT_KNOWN)
 
 
 def chances(cushion: float | None) -> list[str]:
     """How often such a cushion was used up within 1, 8 and 24 hours; nothing where none is left or none can breach."""
     if not cushion:
         return []
-    return ["liquidation, an estimate, never a promise:", *(_chance(found) for found in outlook(cushion))]
+    return [_("liquidation, an estimate, never a promise:"), *(_chance(found) for found in outlook(cushion))]
 
 
 def _chance(found: Odds) -> str:
     """`· within 8 h about 3% (1 to 6%)`."""
     if found.chance < LEAST:
-        return f"· within {found.hours} h under 0.1%"
-    span = f"{_rough(found.low)} to {_rough(found.high)}%"
-    return f"· within {found.hours} h about {_rough(found.chance)}% ({span})"
+        return _("· within {hours} h under 0.1%", hours=found.hours)
+    return _(
+        "· within {hours} h about {chance}% ({low} to {high}%)",
+        hours=found.hours,
+        chance=_rough(found.chance),
+        low=_rough(found.low),
+        high=_rough(found.high),
+    )
 
 
 def _rough(share: float) -> str:
@@ -155,13 +194,13 @@ def _rough(share: float) -> str:
 def ratio_of(pool: PoolReport | Pool) -> str:
     """The ratio, or the state that takes its place."""
     if pool.state is PoolState.DEFICIT:
-        return "equity is gone"
-    return "no position" if pool.state is PoolState.FLAT else percent(pool.margin_ratio)
+        return _("equity is gone")
+    return _("no position") if pool.state is PoolState.FLAT else percent(pool.margin_ratio)
 
 
 def decided(by: DecidedBy) -> str:
     """` (by cushion)`, where one of the ladders decided."""
-    return "" if by in (DecidedBy.NOTHING, DecidedBy.DEFICIT) else f" (by {by})"
+    return _(LADDER_WORDS.get(by, ""))
 
 
 def pool_title(name: str) -> str:
@@ -172,17 +211,22 @@ def pool_title(name: str) -> str:
 def word(grade: Grade | None) -> str:
     """A grade in lower case, for every place but the headline."""
     if grade is None:
-        return "never judged"
-    return "calm" if grade is Grade.OK else grade.name.lower()
+        return _("never judged")
+    return _(WORDS[grade])
+
+
+def grade_name(grade: Grade) -> str:
+    """A grade in capitals, for headlines."""
+    return _(NAMES[grade])
 
 
 def ago(span: timedelta | float) -> str:
     """`12 s`, `4 min`, `3 h`, `2 d`."""
     seconds = max(0.0, span.total_seconds() if isinstance(span, timedelta) else span)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+    for size, unit in ((86400, later("d")), (3600, later("h")), (60, later("min"))):
         if seconds >= 2 * size or (seconds >= size and unit == "min"):
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+            return f"{int(seconds // size)} {_(unit)}"
+    return f"{int(seconds)} {_('s')}"
 
 
 def clock(at: datetime, now: datetime | None = None) -> str:

@@ -21,6 +21,7 @@ from marginbot.bot.commands.add import add_in_group, answer
 from marginbot.bot.commands.quiet import ack, is_acknowledgement
 from marginbot.bot.figures import ago, read_from_now_on_in, text
 from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming, thread_of
+from marginbot.bot.language import _, best, later, read_from_now_on_in_language, supported
 from marginbot.bot.menus import set_operator_menu
 from marginbot.bot.presence import Presence
 from marginbot.bot.presses import Answer, Press, press
@@ -33,17 +34,18 @@ from marginbot.logs import redact
 log = logging.getLogger(__name__)
 
 PERISHES_AFTER = timedelta(minutes=5)
-FAULT = (
+FAULT = later(
     "This is a fault of mine, not yours. The operator finds the details in the log. /status still tells how things are."
 )
-DELETED = "🗑 I have deleted your message, because it may hold a key."
-NOT_DELETED = "⚠️ <b>I could not delete your message. Please delete it yourself, now:</b> it may hold a key."
+DELETED = later("🗑 I have deleted your message, because it may hold a key.")
+NOT_DELETED = later("⚠️ <b>I could not delete your message. Please delete it yourself, now:</b> it may hold a key.")
 ALWAYS = frozenset({"ack", "snooze", "cancel"})
-TOO_MUCH = "That was a lot at once. I answer again in a minute; warnings are not affected. /ack always works."
-NO_CHANNELS = "I do not work in channels. Write to me in a private chat, or add me to a group."
-WHO_ARE_YOU = (
-    "I cannot tell who you are: you write as the group or as a channel. Switch off “Remain anonymous” in your "
-    "administrator rights, or write to me in a private chat. Nothing was done."
+TOO_MUCH = later("That was a lot at once. I answer again in a minute; warnings are not affected. /ack always works.")
+NO_CHANNELS = later("I do not work in channels. Write to me in a private chat, or add me to a group.")
+WHO_ARE_YOU = later(
+    "I cannot tell who you are: you write as the group or as a channel. Switch off “Remain "
+    "anonymous” in your administrator rights, or write to me in a private chat. Nothing was "
+    "done."
 )
 
 
@@ -63,6 +65,7 @@ class Guard:
         if message.moved is not None:
             self._voice.follow(*message.moved)
             return
+        self._speak_as(message.chat_id, message.private, message.person, message.language)
         hidden = await self._hide_secret(message)
         if message.person is not None and message.private:
             read_from_now_on_in(self._services.store.zone_of(message.person.user_id))
@@ -70,7 +73,17 @@ class Guard:
         reply = await answered(partial(self._reply_to, message, context.bot, hidden is not None))
         if hidden:
             reply = replace(reply, html=f"{hidden}\n\n{reply.html}" if reply.html else hidden)
+        if message.person is not None and message.private and (heard := supported(message.language)) is not None:
+            self._services.store.heard_language(message.person.user_id, heard)  # they may be known only now
         await self._voice.say(Place(message.chat_id, message.thread_id), reply, answered)
+
+    def _speak_as(self, chat_id: int, private: bool, person: Person | None, telegrams: str | None) -> None:
+        """Answer in the language chosen in this chat, in private else in that of the person's Telegram."""
+        store = self._services.store
+        if person is None or not private:
+            read_from_now_on_in_language(store.language_of(chat_id))
+            return
+        read_from_now_on_in_language(best(store.chosen_language(person.user_id), telegrams))
 
     async def _hide_secret(self, message: Incoming) -> str | None:
         """Delete what may hold a secret before anything else is done; what to tell about it, None if there is none."""
@@ -79,7 +92,7 @@ class Guard:
             return None
         for word in _secret_words(message.words, guided=guided):
             redact(word)
-        return DELETED if await self._voice.delete(message.chat_id, message.message_id) else NOT_DELETED
+        return _(DELETED) if await self._voice.delete(message.chat_id, message.message_id) else _(NOT_DELETED)
 
     def _is_asked_for_a_secret(self, message: Incoming) -> bool:
         if message.person is None or not message.private or message.words.startswith("/"):
@@ -90,9 +103,9 @@ class Guard:
         parsed = command_of(message.words, bot.username)
         ours = hidden or (parsed is not None and parsed[0] in BY_NAME)
         if message.edited:
-            return Reply(html="I do not act on edited messages: send it anew.") if hidden else SILENCE
+            return Reply(html=_("I do not act on edited messages: send it anew.")) if hidden else SILENCE
         if message.channel or message.person is None:
-            return Reply(html=NO_CHANNELS if message.channel else WHO_ARE_YOU) if ours else SILENCE
+            return Reply(html=_(NO_CHANNELS) if message.channel else _(WHO_ARE_YOU)) if ours else SILENCE
         name, args = parsed or ("", ())
         call = Call(
             person=message.person,
@@ -103,6 +116,7 @@ class Guard:
             name=name,
             args=args,
             replied_to=message.replied_to,
+            language=message.language,
         )
         if (ours or call.private) and not self._has_budget(call):
             return self._too_much(call)
@@ -125,7 +139,7 @@ class Guard:
     def _too_much(self, call: Call) -> Reply:
         log.info("user %s asks too much", call.person.user_id)
         told = self._services.budget.is_to_be_told(call.person.user_id, call.at)
-        return Reply(html=TOO_MUCH) if told else SILENCE
+        return Reply(html=_(TOO_MUCH)) if told else SILENCE
 
     async def _plain_text(self, call: Call, message: Incoming, hidden: bool) -> Reply:
         dialogues = self._services.dialogues
@@ -137,8 +151,8 @@ class Guard:
         if message.words and (in_dialogue or dialogues.lapsed(call.person.user_id, call.at)):
             return await answer(call, message.words, self._services)
         if hidden:
-            return Reply(html="That looked like a key and I did nothing with it. To add an account send /add")
-        return Reply(html="I only understand commands. /status tells how things are, /help lists the rest.")
+            return Reply(html=_("That looked like a key and I did nothing with it. To add an account send /add"))
+        return Reply(html=_("I only understand commands. /status tells how things are, /help lists the rest."))
 
     async def _command(self, call: Call, message: Incoming, hidden: bool) -> Reply:
         command = BY_NAME.get(call.name)
@@ -156,16 +170,20 @@ class Guard:
     def _unknown(self, call: Call) -> Reply:
         operator = self._services.access.is_operator(call.person.user_id)
         meant = nearest(call.name, visible(private=True, operator=operator))
-        hint = f" Did you mean {text(meant.line)}?" if meant else ""
-        return Reply(html=f"I do not know that command.{hint} /help lists what I know.")
+        hint = " " + _("Did you mean {command}?", command=text(meant.line)) if meant else ""
+        return Reply(html=_("I do not know that command.") + f"{hint} " + _("/help lists what I know."))
 
     async def _elsewhere(self, command: Command, call: Call) -> Reply:
         if command.elsewhere is not None:
             return await command.elsewhere(call, self._services)
         if command.where is Where.GROUPS:
-            raise GroupOnly("a group's command", advice=f"Send {command.line} in the group that is concerned.")
-        link = ((Button("Open the private chat", url=call.link()),),)
-        return Reply(html=f"/{command.name} is answered in our private chat only.", buttons=link)
+            raise GroupOnly(
+                "a group's command", advice=_("Send {command} in the group that is concerned.", command=command.line)
+            )
+        link = ((Button(_("Open the private chat"), url=call.link()),),)
+        return Reply(
+            html=_("{command} is answered in our private chat only.", command=f"/{command.name}"), buttons=link
+        )
 
     def _admit(self, command: Command, call: Call, message: Incoming) -> None:
         services, user_id = self._services, call.person.user_id
@@ -177,8 +195,11 @@ class Guard:
         if command.perishable and late > PERISHES_AFTER:
             raise RequestError(
                 "came too late",
-                advice=f"You sent that {ago(late)} ago, but I only see it now and things may have changed. "
-                "Look at /status and send it again. Nothing was changed.",
+                advice=_(
+                    "You sent that {ago} ago, but I only see it now and things may have changed. Look at "
+                    "/status and send it again. Nothing was changed.",
+                    ago=ago(late),
+                ),
             )
 
     async def on_press(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
@@ -187,6 +208,7 @@ class Guard:
         if query is None or query.data is None:
             return
         place, pressed = _pressed(query, context.bot, self._services)
+        self._speak_as(pressed.call.chat_id, pressed.call.private, pressed.call.person, pressed.call.language)
         if pressed.call.private:
             read_from_now_on_in(self._services.store.zone_of(pressed.call.person.user_id))
             self.presence.greet(pressed.call.person)
@@ -219,6 +241,7 @@ def _pressed(query: CallbackQuery, bot: Bot, services: Services) -> tuple[Place,
         private=message is None or message.chat.type == ChatType.PRIVATE,
         at=services.clock(),
         bot_name=bot.username,
+        language=query.from_user.language_code,
     )
     html = message.text_html if isinstance(message, Message) and message.text else ""
     place = Place(chat_id, thread_of(message) if isinstance(message, Message) else None)
@@ -230,10 +253,10 @@ async def _decided(pressed: Press, services: Services) -> Answer:
         return await press(pressed, services)
     except MarginbotError as error:
         log.info("press of user %s: %s", pressed.call.person.user_id, error)
-        return Answer(toast=error.advice, alert=True)
+        return Answer(toast=_(error.advice), alert=True)
     except Exception:
         log.exception("a press could not be handled")
-        return Answer(toast=FAULT, alert=True)
+        return Answer(toast=_(FAULT), alert=True)
 
 
 async def answered(work: Callable[[], Awaitable[Reply]]) -> Reply:
@@ -242,7 +265,7 @@ async def answered(work: Callable[[], Awaitable[Reply]]) -> Reply:
         return await work()
     except MarginbotError as error:
         log.info("refused: %s", error)
-        return Reply(html=text(error.advice, 1500))
+        return Reply(html=text(_(error.advice), 1500))
     except Exception:
         log.exception("a message could not be handled")
-        return Reply(html=FAULT)
+        return Reply(html=_(FAULT))

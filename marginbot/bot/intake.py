@@ -34,6 +34,7 @@ class Incoming:
     sent_at: datetime
     replied_to: int | None = None
     thread_id: int | None = None  # the topic of a forum
+    language: str | None = None  # what the writer's Telegram is set to
     moved: tuple[int, int] | None = None  # the group of the first id became the supergroup of the second
 
 
@@ -75,6 +76,7 @@ def _incoming(message: Message, update: Update) -> Incoming:
         sent_at=message.date,
         replied_to=replied.message_id if replied else None,
         thread_id=thread_of(message),
+        language=message.from_user.language_code if message.from_user else None,
         moved=_moved(message),
     )
 

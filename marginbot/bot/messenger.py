@@ -10,36 +10,40 @@ from telegram import Bot
 
 from marginbot.bot import render_alert, render_bundle
 from marginbot.bot.figures import BLIND, SYMBOLS, read_in, text
+from marginbot.bot.language import read_in_language
 from marginbot.bot.render import to_plain
 from marginbot.bot.wire import Letter, amend, post, post_whole
 from marginbot.domain.notices import NotEditable, Notice, Outcome, Shown
 
 log = logging.getLogger(__name__)
 
+LanguageOf = Callable[[int], str | None]  # of a chat; None: not known
 ZoneOf = Callable[[int], tzinfo]  # the time zone of a person
 
 
 class TelegramMessenger:
     """A `Messenger`: says what became of a message and never raises for what the other side does."""
 
-    def __init__(self, bot: Bot, zone_of: ZoneOf = lambda _: UTC) -> None:
+    def __init__(self, bot: Bot, zone_of: ZoneOf = lambda _: UTC, language_of: LanguageOf = lambda _: None) -> None:
         self._bot = bot
+        self._language_of = language_of
         self._zone_of = zone_of
 
     async def send(self, notice: Notice, now: datetime) -> Outcome:
         """Send a notice, loudly or not; in full if Telegram takes that, else as short plain text."""
-        with read_in(self._zone_of(notice.user_id)):
+        with read_in(self._zone_of(notice.user_id)), read_in_language(self._language_of(notice.chat_id)):
             letter = letter_of(notice, now)
         return await post(self._bot, letter)
 
     async def send_bundle(self, notices: Sequence[Notice], now: datetime) -> Outcome:
         """Send several as one message, or none of them: refused, they go one by one."""
-        with read_in(self._zone_of(notices[0].user_id)):
-            html = render_bundle.bundle(notices, now)
+        chat_id = notices[0].chat_id
+        with read_in(self._zone_of(notices[0].user_id)), read_in_language(self._language_of(chat_id)):
+            html, buttons = render_bundle.bundle(notices, now), render_bundle.buttons(notices)
         letter = Letter(
-            chat_id=notices[0].chat_id,
+            chat_id=chat_id,
             html=html,
-            buttons=render_bundle.buttons(notices),
+            buttons=buttons,
             silent=not any(notice.sound for notice in notices),
         )
         return await post_whole(self._bot, letter)
@@ -47,9 +51,9 @@ class TelegramMessenger:
     async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome | NotEditable:
         """Change a message that was sent, so that it shows this."""
         chat_id = told[0].notice.chat_id
-        with read_in(self._zone_of(told[0].notice.user_id)):
-            html = render_bundle.amended(told, now)
-        letter = Letter(chat_id=chat_id, html=html, buttons=render_bundle.amended_buttons(told))
+        with read_in(self._zone_of(told[0].notice.user_id)), read_in_language(self._language_of(chat_id)):
+            html, buttons = render_bundle.amended(told, now), render_bundle.amended_buttons(told)
+        letter = Letter(chat_id=chat_id, html=html, buttons=buttons)
         return await amend(self._bot, letter, message_id)
 
 

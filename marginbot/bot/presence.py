@@ -14,6 +14,7 @@ from telegram.ext import ContextTypes
 from marginbot.bot import render_status
 from marginbot.bot.calls import Services
 from marginbot.bot.figures import ago, clock, text
+from marginbot.bot.language import _, best, later, plural, read_in_language
 from marginbot.bot.render_status import View
 from marginbot.bot.voice import Voice, is_present, labels_by_chat
 from marginbot.flow.ports import Account, Person
@@ -23,11 +24,11 @@ log = logging.getLogger(__name__)
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 ASK_AGAIN_AFTER = timedelta(minutes=10)  # whether an owner is still in a group
 BLOCKED = "blocked by the person"
-HELLO = (
-    "👋 I watch the margin of exchange accounts. Nothing is shown here unless an owner wants it: send "
-    "/share LABEL here to let this group see the grade and percentages of an account of yours with /status, and "
-    "/unshare LABEL to end that. I need no administrator rights, only to be allowed to write. Accounts are added in "
-    "our private chat, never here."
+HELLO = later(
+    "👋 I watch the margin of exchange accounts. Nothing is shown here unless an owner wants "
+    "it: send /share LABEL here to let this group see the grade and percentages of an account "
+    "of yours with /status, and /unshare LABEL to end that. I need no administrator rights, "
+    "only to be allowed to write. Accounts are added in our private chat, never here."
 )
 
 
@@ -64,19 +65,24 @@ class Presence:
         since, missed = regained
         now = self._services.clock()
         log.info("user %s can be reached again", person.user_id)
-        untold = f" {missed} {'was' if missed == 1 else 'were'} not delivered." if missed else ""
+        untold = " " + plural("{n} was not delivered.", "{n} were not delivered.", missed) if missed else ""
         lines = [
-            f"👋 My alerts reach you again. Since {clock(since, now)} ({ago(now - since)}) they could not.{untold}"
+            _(
+                "👋 My alerts reach you again. Since {since} ({ago}) they could not.",
+                since=clock(since, now),
+                ago=ago(now - since),
+            )
+            + untold
         ]
         standings = self._services.status.own(person.user_id)
         if standings:
             view = View(now=now, stale_after=self._services.stale_after)
-            lines += ["This is how things are now:", "", render_status.status(standings, view)]
+            lines += [_("This is how things are now:"), "", render_status.status(standings, view)]
         self._voice.tell(person.user_id, "\n".join(lines))
 
     async def check_owners(self, chat_id: int, now: datetime) -> None:
         """Before a group is shown anything: owners who left it without the bot being told end their shares."""
-        owners = {account.user_id for account, _ in self._store.shared_with(chat_id)}
+        owners = {account.user_id for account, _amounts in self._store.shared_with(chat_id)}
         due = [o for o in owners if now - self._asked.get((chat_id, o), now - ASK_AGAIN_AFTER) >= ASK_AGAIN_AFTER]
         self._asked |= {(chat_id, owner): now for owner in due}
         left = await asyncio.gather(*(self._voice.has_left(chat_id, owner) for owner in due))
@@ -96,27 +102,39 @@ class Presence:
         count = len(self._store.accounts_of(person.user_id))
         if not count:
             return
-        accounts = "1 account" if count == 1 else f"{count} accounts"
+        accounts = plural("{n} account", "{n} accounts", count)
         for operator in self._services.access.operators - {person.user_id}:
             self._voice.tell(
                 operator,
-                f"📵 {text(person.name, 40)} (user {person.user_id}, {accounts}) has blocked me. Alerts to that chat "
-                "are off until they unblock me or write to me.",
+                _(
+                    "📵 {name} (user {user_id}, {accounts}) has blocked me. Alerts to that chat are off until "
+                    "they unblock me or write to me.",
+                    name=text(person.name, 40),
+                    user_id=person.user_id,
+                    accounts=accounts,
+                ),
             )
 
     def _group(self, change: ChatMemberUpdated) -> None:
         was, is_now = is_present(change.old_chat_member), is_present(change.new_chat_member)
         if was and not is_now:
-            self._tell_owners(self._store.end_shares(change.chat.id), "I was removed from the group", change.chat.title)
+            self._tell_owners(
+                self._store.end_shares(change.chat.id), _("I was removed from the group"), change.chat.title
+            )
         elif is_now and not was:
-            self._voice.tell(change.chat.id, HELLO)
+            language = best(self._store.chosen_language(change.from_user.id), change.from_user.language_code)
+            self._store.set_language(change.chat.id, language)
+            with read_in_language(language):
+                self._voice.tell(change.chat.id, _(HELLO))
 
     def _gone(self, chat_id: int, title: str | None, user_id: int) -> None:
         self._asked.pop((chat_id, user_id), None)
-        self._tell_owners(self._store.end_shares(chat_id, user_id), "You are no longer in the group", title)
+        self._tell_owners(self._store.end_shares(chat_id, user_id), _("You are no longer in the group"), title)
 
     def _tell_owners(self, accounts: Iterable[Account], what: str, title: str | None) -> None:
         name = f" “{text(title, 60)}”" if title else ""
         for chat_id, labels in labels_by_chat(accounts).items():
             log.info("accounts of chat %s are no longer shared with a group", chat_id)
-            self._voice.tell(chat_id, f"👥 {what}{name}: it no longer sees <b>{labels}</b>.")
+            self._voice.tell(
+                chat_id, _("👥 {what}{name}: it no longer sees <b>{labels}</b>.", what=what, name=name, labels=labels)
+            )

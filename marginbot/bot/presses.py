@@ -14,9 +14,11 @@ from marginbot.bot.commands import buddy
 from marginbot.bot.commands.add import add, back, choose, choose_label, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
+from marginbot.bot.commands.language import AUTOMATIC, spoken
 from marginbot.bot.commands.look import REFRESH, status
 from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
+from marginbot.bot.language import _, later, supported
 from marginbot.bot.render import pages
 from marginbot.bot.render_alert import rescue
 from marginbot.bot.render_bundle import MARK
@@ -31,6 +33,7 @@ SNOOZE = timedelta(hours=1)
 _NOTICE = re.compile(r"(ack|all|snz|det|try|res):([0-9]{1,18})")
 _WHAT_IF = re.compile(r"wif:([0-9]{1,18}):([a-z0-9-]{1,8})")
 _DRILL = re.compile(r"drl:([0-9]{1,18})")
+_LANGUAGE = re.compile(r"lng:([a-z]{2}|auto)")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _LABEL = re.compile(r"lbl:([A-Za-z0-9._-]{1,24})")
 _GO = re.compile(r"(bck|go-add|go-status|ref):")
@@ -38,7 +41,7 @@ _BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
 NUMBER = re.compile(r"[0-9]{1,18}")  # a longer one would not fit a column
-PRIVATE_ONLY = "Amounts are shown in our private chat only: /status there."
+PRIVATE_ONLY = later("Amounts are shown in our private chat only: /status there.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ async def press(pressed: Press, services: Services) -> Answer:
     if about_drill:
         said = noticed(pressed.call, int(about_drill[1]), services)
         if said is None:
-            raise NotAllowed("not their exercise", advice="This exercise is not yours.")
+            raise NotAllowed("not their exercise", advice=_("This exercise is not yours."))
         return Answer(toast=said, html=said)
     if about_venue and pressed.call.private:
         return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
@@ -78,6 +81,11 @@ async def press(pressed: Press, services: Services) -> Answer:
         return Answer(toast="", reply=await choose_label(pressed.call, about_label[1], services))
     if way and pressed.call.private:
         return await _gone_to(way[1], pressed.call, services)
+    about_language = _LANGUAGE.fullmatch(pressed.data)
+    if about_language:
+        code = None if about_language[1] == AUTOMATIC else supported(about_language[1])
+        said = spoken(pressed.call, code, services)
+        return Answer(toast=said, html=said)
     about_what_if = _WHAT_IF.fullmatch(pressed.data)
     if about_what_if:
         return await _what_if(pressed, int(about_what_if[1]), about_what_if[2], services)
@@ -93,7 +101,7 @@ async def press(pressed: Press, services: Services) -> Answer:
         return _buddy(pressed.call, about_buddy[1], about_buddy[2], services)
     notice = services.store.notice(int(about_notice[2])) if about_notice else None
     if about_notice is None or notice is None:
-        return Answer(toast="This button is out of date. /status shows how things are.", alert=True)
+        return Answer(toast=_("This button is out of date. /status shows how things are."), alert=True)
     account = _owned(pressed.call.person, notice, services)
     return await ACTIONS[about_notice[1]](pressed, notice, account, services)
 
@@ -104,7 +112,7 @@ async def _gone_to(way: str, call: Call, services: Services) -> Answer:
         services.access.require_member(call.person.user_id)
     if way == "ref":
         reply = await status(call, services)
-        return Answer(toast="As of now", html=pages(reply.html)[0], buttons=(REFRESH,))
+        return Answer(toast=_("As of now"), html=pages(reply.html)[0], buttons=(REFRESH,))
     handler = {"bck": back, "go-add": add, "go-status": status}[way]
     return Answer(toast="", reply=await handler(call, services))
 
@@ -119,7 +127,7 @@ def _buddy(call: Call, word: str, about: str, services: Services) -> Answer:
 
 async def _consent(pressed: Press, number: str, services: Services, *, yes: bool) -> Answer:
     reply = await consent(pressed.call, number, services, yes=yes)
-    html = f"{pressed.html}\n\n➡️ {'Yes' if yes else 'No'}" if pressed.html else None
+    html = f"{pressed.html}\n\n➡️ {_('Yes') if yes else _('No')}" if pressed.html else None
     return Answer(toast="", html=html, reply=reply)
 
 
@@ -127,7 +135,7 @@ def _owned(person: Person, notice: Notice, services: Services) -> Account:
     for account in services.store.accounts_of(person.user_id):
         if account.id == notice.account_id:
             return account
-    raise NotAllowed("not the owner", advice="Only the owner of this account may do that.")
+    raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))
 
 
 async def _acknowledge(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
@@ -153,11 +161,11 @@ def _quiet(pressed: Press, notice: Notice, services: Services, *, wait: timedelt
 
 def _quieted(pressed: Press, notice: Notice, done: Sequence[Quieted]) -> Answer:
     if not done:
-        return Answer(toast="It is calm again: there is nothing to quiet.", alert=True)
-    word = "Acknowledged" if done[0].mute.kind is MuteKind.ACKNOWLEDGED else "Snoozed"
+        return Answer(toast=_("It is calm again: there is nothing to quiet."), alert=True)
+    word = _("Acknowledged") if done[0].mute.kind is MuteKind.ACKNOWLEDGED else _("Snoozed")
     ends = until(min(q.mute.until for q in done), pressed.call.at)
-    mark = f"{MARK}{word} by {text(pressed.call.person.name, 40)} until {ends}"
-    toast = f"{word} until {ends}. Anything worse still comes through."
+    mark = MARK + _("{done} by {name} until {ends}", done=word, name=text(pressed.call.person.name, 40), ends=ends)
+    toast = _("{done} until {ends}. Anything worse still comes through.", done=word, ends=ends)
     return Answer(toast=toast, html=_marked(pressed.html, mark), buttons=_still_useful(notice))
 
 
@@ -169,13 +177,13 @@ def _marked(html: str, mark: str) -> str | None:
 
 
 def _still_useful(notice: Notice) -> Rows:
-    snooze = Button("Snooze 1 h", f"snz:{notice.id}")
-    return ((snooze, Button("Details", f"det:{notice.id}"), *rescue(notice)),)
+    snooze = Button(_("Snooze 1 h"), f"snz:{notice.id}")
+    return ((snooze, Button(_("Details"), f"det:{notice.id}"), *rescue(notice)),)
 
 
 async def _details(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     if not pressed.call.private:
-        return Answer(toast=PRIVATE_ONLY, alert=True)
+        return Answer(toast=_(PRIVATE_ONLY), alert=True)
     [standing] = services.status.own(pressed.call.person.user_id, account.label)
     view = View(now=services.clock(), stale_after=services.stale_after)
     return Answer(toast="", reply=Reply(html=render_status.details(standing, view)))
@@ -183,21 +191,23 @@ async def _details(pressed: Press, notice: Notice, account: Account, services: S
 
 async def _what_if(pressed: Press, account_id: int, code: str, services: Services) -> Answer:
     if not pressed.call.private:
-        return Answer(toast=PRIVATE_ONLY, alert=True)
+        return Answer(toast=_(PRIVATE_ONLY), alert=True)
     html, buttons = await pressed_shock(pressed.call.person.user_id, account_id, code, services)
     return Answer(toast="", html=pages(html)[0], buttons=buttons)
 
 
 async def _rescue(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     if not pressed.call.private:
-        return Answer(toast=PRIVATE_ONLY, alert=True)
+        return Answer(toast=_(PRIVATE_ONLY), alert=True)
     return Answer(toast="", reply=await sheet_of(pressed.call.person.user_id, account, notice.subject, services))
 
 
 async def _retry(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
     resumed = services.registration.retry(pressed.call.person.user_id, account.label, services.clock())
     services.on_change(resumed)
-    return Answer(toast=f"Trying {fig.quiet(account.label, 24)} again now. I write when I can read it, or cannot.")
+    return Answer(
+        toast=_("Trying {label} again now. I write when I can read it, or cannot.", label=fig.quiet(account.label, 24))
+    )
 
 
 ACTIONS: dict[str, Callable[[Press, Notice, Account, Services], Awaitable[Answer]]] = {

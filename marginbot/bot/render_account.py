@@ -8,6 +8,7 @@ from datetime import timedelta
 from marginbot.bot import figures as fig
 from marginbot.bot import render_key
 from marginbot.bot.figures import text
+from marginbot.bot.language import _
 from marginbot.domain.alerting import Reminders
 from marginbot.domain.grading import RUNGS, Grade, Ladders
 from marginbot.domain.margin import PoolState
@@ -23,81 +24,109 @@ MOST_NOTES = 8
 def found(request: Request, report: AccountReport, passport: Passport | None = None) -> str:
     """What the first reading showed, for the owner to compare with the exchange's own screen."""
     lines = [
-        f"🔎 <b>{text(request.label, 24)}</b> at {text(request.venue.title, 60)}: I can read it.",
-        f"Mode: {text(report.mode, 60)}",
+        _(
+            "🔎 <b>{label}</b> at {venue}: I can read it.",
+            label=text(request.label, 24),
+            venue=text(request.venue.title, 60),
+        ),
+        _("Mode: {mode}", mode=text(report.mode, 60)),
     ]
     if not report.positions:
-        lines.append("No open position at the moment.")
+        lines.append(_("No open position at the moment."))
     blocks = ["\n".join(lines), *(_pool(pool, report) for pool in report.pools)]
     if report.warnings:
         notes = [f"<i>{text(note, 300)}</i>" for note in report.warnings[:MOST_NOTES]]
-        blocks.append("\n".join(["Please note:", *notes]))
+        blocks.append("\n".join([_("Please note:"), *notes]))
     if passport is not None and request.venue.needs_secret:
         blocks.append(render_key.found(passport))
     return "\n\n".join(blocks)
 
 
 def _pool(pool: PoolReport, report: AccountReport) -> str:
-    lines = [f"<b>{fig.pool_title(pool.name)}</b>", f"equity {fig.money(pool.equity, pool.currency)}"]
+    lines = [f"<b>{fig.pool_title(pool.name)}</b>", _("equity {equity}", equity=fig.money(pool.equity, pool.currency))]
     if pool.state is PoolState.UNKNOWN:
-        return "\n".join([*lines, "margin requirement not known: <b>not watched</b>"])
+        return "\n".join([*lines, _("margin requirement not known: <b>not watched</b>")])
     if pool.state is PoolState.FLAT or pool.grade is None:
         return "\n".join(lines)
     if pool.state is PoolState.DEFICIT:
-        lines.append("<b>equity is gone</b>, no room left")
+        lines.append(_("<b>equity is gone</b>, no room left"))
     else:
-        lines.append(f"margin ratio {fig.ratio_of(pool)} (100% is liquidation)")
-        lines.append(f"room: {fig.room(pool)}")
-    lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)} an ordinary hour"]
-    return "\n".join([*lines, f"{fig.SYMBOLS[pool.grade]} grade: {fig.word(pool.grade)}{fig.decided(pool.decided_by)}"])
+        lines.append(_("margin ratio {ratio} (100% is liquidation)", ratio=fig.ratio_of(pool)))
+        lines.append(_("room: {room}", room=fig.room(pool)))
+    lines += (
+        [] if pool.cushion is None else [_("cushion {cushion} an ordinary hour", cushion=fig.multiple(pool.cushion))]
+    )
+    return "\n".join(
+        [
+            *lines,
+            f"{fig.SYMBOLS[pool.grade]} "
+            + _("grade: {grade}", grade=fig.word(pool.grade))
+            + fig.decided(pool.decided_by),
+        ]
+    )
 
 
 def watching(account: Account, ladders: Ladders) -> str:
     """The end of `/add`: what happens from now on."""
     label = text(account.label, 24)
     lines = [
-        f"👁 Watching <b>{label}</b> now.",
+        _("👁 Watching <b>{label}</b> now.", label=label),
         "",
-        "When it gets tight I write here, worst news first; from grade warning on with sound. "
-        "If I cannot read the account, I say that too.",
-        "<b>Please leave this chat unmuted.</b>",
+        _(
+            "When it gets tight I write here, worst news first; from grade warning on with sound. If "
+            "I cannot read the account, I say that too."
+        ),
+        _("<b>Please leave this chat unmuted.</b>"),
         "",
         *_table(ladders),
-        f"Change them: /thresholds {label} ratio 40 60 75 85",
+        _("Change them: /thresholds {label} ratio 40 60 75 85", label=label),
     ]
     return "\n".join(lines)
 
 
 def thresholds(ladders: Ladders, label: str | None, *, changed: bool = False) -> str:
     """The two ladders, side by side."""
-    whose = f"of <b>{text(label, 24)}</b>" if label else "for all your accounts"
-    head = f"Thresholds {whose} {'are now' if changed else 'are'}:"
+    head = _head(label, changed=changed)
     own = f" {text(label, 24)}" if label else ""
     ratio = " ".join(f"{value * 100:g}" for value in ladders.ratio)
     cushion = " ".join(f"{value:g}" for value in ladders.cushion)
     lines = [
         head,
         *_table(ladders),
-        "The worse of the two decides. Ratio: margin in use, 100% is liquidation. "
-        "Cushion: room to liquidation, in moves of an ordinary hour.",
+        _(
+            "The worse of the two decides. Ratio: margin in use, 100% is liquidation. Cushion: room "
+            "to liquidation, in moves of an ordinary hour."
+        ),
         "",
-        f"Change: /thresholds{own} ratio {ratio}",
-        f"or /thresholds{own} cushion {cushion}",
+        _("Change: /thresholds{own} ratio {ratio}", own=own, ratio=ratio),
+        _("or /thresholds{own} cushion {cushion}", own=own, cushion=cushion),
     ]
     return "\n".join(lines)
 
 
+def _head(label: str | None, *, changed: bool) -> str:
+    if label is None:
+        return _("Thresholds for all your accounts are now:") if changed else _("Thresholds for all your accounts are:")
+    shown = text(label, 24)
+    if changed:
+        return _("Thresholds of <b>{label}</b> are now:", label=shown)
+    return _("Thresholds of <b>{label}</b> are:", label=shown)
+
+
 def reminders(chosen: Reminders, *, changed: bool = False) -> str:
     """How often alerts are repeated."""
-    rows = [("warning", chosen.warning), ("critical", chosen.critical), ("emergency", chosen.emergency)]
-    command = " ".join(f"{name.upper()} {_span(span)}" for name, span in rows)
+    rows = [(Grade.WARNING, chosen.warning), (Grade.CRITICAL, chosen.critical), (Grade.EMERGENCY, chosen.emergency)]
+    command = " ".join(f"{grade.name} {_span(span)}" for grade, span in rows)
+    told = [(fig.word(grade), _("every {span}", span=_span(span))) for grade, span in rows]
     return "\n".join(
         [
-            f"Until you acknowledge, I repeat an alert {'from now on' if changed else ''}".rstrip() + ":",
-            *(f"<code>{name:<10}every {_span(span)}</code>" for name, span in rows),
-            "A deficit counts as an emergency; from critical on with sound.",
+            _("Until you acknowledge, I repeat an alert from now on:")
+            if changed
+            else _("Until you acknowledge, I repeat an alert:"),
+            *(f"<code>{fig.padded(name, 10)}{every}</code>" for name, every in told),
+            _("A deficit counts as an emergency; from critical on with sound."),
             "",
-            f"Change: /remind {command}",
+            _("Change: /remind {command}", command=command),
         ]
     )
 
@@ -110,7 +139,9 @@ def _span(span: timedelta) -> str:
 def _table(ladders: Ladders) -> list[str]:
     rows = zip(RUNGS, ladders.ratio, ladders.cushion, strict=True)
     return [
-        f"<code>{grade.name.lower():<10}{f'{ratio * 100:g}%':>6}  or {cushion:g}x</code>"
+        f"<code>{fig.padded(fig.word(grade), 10)}{f'{ratio * 100:g}%':>6}  "
+        + _("or {cushion}", cushion=f"{cushion:g}x")
+        + "</code>"
         for grade, ratio, cushion in rows
     ]
 
@@ -120,30 +151,46 @@ def accounts(
 ) -> str:
     """A person's accounts."""
     if not owned:
-        return "You have no account here yet. Add one: /add"
-    lines = [f"Your accounts ({len(owned)}):", ""]
+        return _("You have no account here yet. Add one: /add")
+    lines = [_("Your accounts ({n}):", n=len(owned)), ""]
     for account in owned:
         venue = venues.get(account.exchange)
         title = text(venue.title if venue else account.exchange, 60)
-        state = " · <b>not watched: key refused</b>" if account.refused is not None else ""
-        lines.append(f"<b>{text(account.label, 24)}</b> · {title}, since {account.created_at:%d %b %Y}{state}")
+        state = " · " + _("<b>not watched: key refused</b>") if account.refused is not None else ""
+        lines.append(
+            _(
+                "<b>{label}</b> · {venue}, since {date}",
+                label=text(account.label, 24),
+                venue=title,
+                date=f"{account.created_at:%d %b %Y}",
+            )
+            + state
+        )
         if venue is not None:
-            told = render_key.listed((checks or {}).get(account.id)) if venue.needs_secret else "none, a public address"
-            lines.append(f"   key: {told}")
-    return "\n".join([*lines, "", "/status shows how they are; /add, /rename, /remove change the list."])
+            told = (
+                render_key.listed((checks or {}).get(account.id)) if venue.needs_secret else _("none, a public address")
+            )
+            lines.append("   " + _("key: {rights}", rights=told))
+    return "\n".join([*lines, "", _("/status shows how they are; /add, /rename, /remove change the list.")])
 
 
 def quieted(done: Sequence[Quieted], now_word: str, until: Sequence[str]) -> str:
     """What was acknowledged or snoozed, up to which grade and how long."""
     lines = [
-        f"🔕 {now_word} <b>{text(q.account.label, 24)}</b>: {_what(q)}, until {ends}."
+        _(
+            "🔕 {done} <b>{label}</b>: {what}, until {ends}.",
+            done=now_word,
+            label=text(q.account.label, 24),
+            what=_what(q),
+            ends=ends,
+        )
         for q, ends in zip(done, until, strict=True)
     ]
-    return "\n".join([*lines, "Anything worse still comes through."])
+    return "\n".join([*lines, _("Anything worse still comes through.")])
 
 
 def _what(quieted: Quieted) -> str:
-    subject = fig.pool_title(quieted.subject) or "the whole account"
+    subject = fig.pool_title(quieted.subject) or _("the whole account")
     if quieted.mute.grade is Grade.OK:
-        return f"{subject}, not readable, calm when last seen"
+        return _("{subject}, not readable, calm when last seen", subject=subject)
     return f"{subject}, {fig.word(quieted.mute.grade)}"

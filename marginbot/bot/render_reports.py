@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
+from marginbot.bot.language import _
 from marginbot.domain.digest import AccountDay, Moment, NearMiss, PoolDay
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
@@ -62,7 +63,7 @@ def _pool(pool: PoolDay, now: datetime, *, alone: bool) -> list[str]:
     return [
         *title,
         equity,
-        f"Worst of the day: {', '.join(worst) or fig.NOT_KNOWN}{grade}",
+        f"Worst of the day: {', '.join(worst) or _(fig.NOT_KNOWN)}{grade}",
         *_now(pool),
     ]
 
@@ -112,7 +113,7 @@ def _used(pool: PoolReport) -> str:
 
 
 def _times(leverage: Decimal | None) -> str:
-    return fig.NOT_KNOWN if leverage is None else f"{leverage:.1f}x"
+    return _(fig.NOT_KNOWN) if leverage is None else f"{leverage:.1f}x"
 
 
 def _counted(alerts: int) -> str:

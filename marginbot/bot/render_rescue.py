@@ -8,6 +8,7 @@ from decimal import ROUND_UP, Decimal
 from marginbot.bot import figures as fig
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
 from marginbot.bot.render_whatif import age
 from marginbot.domain.margin import MarginMode
@@ -18,18 +19,18 @@ from marginbot.flow.whatif import PoolSheet, Rescue
 
 MOST_TOGETHER = 4
 MOST_TRANSFERS = 3
-CALM = "✅ Calm: nothing has to be added or closed. For a target of your own: /topup LABEL 40 or /topup LABEL 5x"
-UNWATCHED = "❔ I know of nothing that has to be added or closed, but not all of it was read lately:"
-LATE = "may come too late"
+CALM = later("✅ Calm: nothing has to be added or closed. For a target of your own: /topup LABEL 40 or /topup LABEL 5x")
+UNWATCHED = later("❔ I know of nothing that has to be added or closed, but not all of it was read lately:")
+LATE = later("may come too late")
 
 
 def sheets(found: Rescue, view: View) -> str:
     """All sheets, worst pool first; without any, what that rests on."""
     if found.sheets:
         return "\n\n".join(_sheet(sheet, view) for sheet in found.sheets)
-    watched = all(taken_at is not None and view.now - taken_at <= view.stale_after for _, taken_at in found.read)
+    watched = all(taken_at is not None and view.now - taken_at <= view.stale_after for _account, taken_at in found.read)
     lines = [f"{text(account.label, 24)}: {age(taken_at, view)}" for account, taken_at in found.read]
-    return "\n".join([CALM if watched else UNWATCHED, *lines])
+    return "\n".join([_(CALM if watched else UNWATCHED), *lines])
 
 
 def copy_buttons(found: Rescue) -> Rows:
@@ -38,12 +39,17 @@ def copy_buttons(found: Rescue) -> Rows:
     if sheet is None or not sheet.missing:
         return ()
     rows = [
-        (Button(f"Copy {_digits(d.amount)} {d.asset}", copy=_digits(d.amount)),)
+        (Button(_("Copy {amount}", amount=f"{_digits(d.amount)} {d.asset}"), copy=_digits(d.amount)),)
         for d in sheet.deposits[:2]
         if d.amount is not None
     ]
     rows += [
-        (Button(f"Copy {_digits(c.contracts)} contracts {c.symbol.partition('/')[0]}", copy=_digits(c.contracts)),)
+        (
+            Button(
+                _("Copy {n} contracts {coin}", n=_digits(c.contracts), coin=c.symbol.partition("/")[0]),
+                copy=_digits(c.contracts),
+            ),
+        )
         for c in (sheet.closes or sheet.together)[:2]
     ]
     return tuple(rows)
@@ -56,87 +62,100 @@ def _digits(amount: Decimal | None) -> str:
 
 def _sheet(found: PoolSheet, view: View) -> str:
     pool = found.pool
-    grade = "not known" if pool.grade is None else pool.grade.name
+    grade = _("not known") if pool.grade is None else fig.grade_name(pool.grade)
     cushion = "" if pool.cushion is None else f" · {fig.multiple(pool.cushion)}"
     lines = [
-        f"🛟 <b>Rescue sheet</b> · {text(found.account.label, 24)} · {text(found.account.exchange, 24)}",
-        f"{fig.pool_title(pool.name)} · {grade} · ratio {fig.ratio_of(pool)}{cushion}",
+        f"🛟 <b>{_('Rescue sheet')}</b> · {text(found.account.label, 24)} · {text(found.account.exchange, 24)}",
+        f"{fig.pool_title(pool.name)} · {grade} · {_('ratio {ratio}', ratio=fig.ratio_of(pool))}{cushion}",
         age(found.taken_at, view),
     ]
     if found.sheet is None:
-        return "\n".join([*lines, "Too little is known of this pool to say what would help. Look at the exchange."])
-    lines.append(f"Target: {_target(found.sheet.target)}")
+        return "\n".join([*lines, _("Too little is known of this pool to say what would help. Look at the exchange.")])
+    lines.append(_("Target: {target}", target=_target(found.sheet.target)))
     if not found.sheet.missing:
-        return "\n".join([*lines, "<b>It is there already</b>: nothing has to be done."])
+        return "\n".join([*lines, _("<b>It is there already</b>: nothing has to be done.")])
     return "\n".join([*lines, *_ways(found, found.sheet)])
 
 
 def _target(target: Target) -> str:
-    parts = [] if target.ratio is None else [f"ratio under {fig.percent(target.ratio)}"]
-    parts += [] if target.cushion is None else [f"cushion over {fig.multiple(target.cushion)}"]
+    parts = [] if target.ratio is None else [_("ratio under {ratio}", ratio=fig.percent(target.ratio))]
+    parts += [] if target.cushion is None else [_("cushion over {cushion}", cushion=fig.multiple(target.cushion))]
     return ", ".join(parts)
 
 
 def _ways(found: PoolSheet, sheet: Sheet) -> list[str]:
     isolated = found.pool.margin_mode == MarginMode.ISOLATED
-    where = " to this position's margin" if isolated else ""
-    lines = ["", f"<b>Add</b>{where}", *_deposits(sheet.deposits, found.pool.currency)]
+    lines = [
+        "",
+        _("<b>Add</b> to this position's margin") if isolated else _("<b>Add</b>"),
+        *_deposits(sheet.deposits, found.pool.currency),
+    ]
     closing = _closing(sheet)
-    lines += ["", "<b>or close</b>, at the mark", *closing] if closing else []
+    lines += ["", _("<b>or close</b>, at the mark"), *closing] if closing else []
     if isolated:
-        lines.append("<i>Closing a part gives its part of the margin back: only a lower tier helps the ratio.</i>")
+        lines.append(_("<i>Closing a part gives its part of the margin back: only a lower tier helps the ratio.</i>"))
     lines += _moving(found, sheet.transfers)
-    fees = f"Fees of {CLOSING_FEE:.2%} are in it; round up to the exchange's step."
-    return [*lines, "", f"<i>Each way alone suffices, worked out anew on this reading. {fees}</i>"]
+    fees = _("Fees of {fee} are in it; round up to the exchange's step.", fee=f"{CLOSING_FEE:.2%}")
+    return [*lines, "", f"<i>{_('Each way alone suffices, worked out anew on this reading.')} {fees}</i>"]
 
 
 def _deposits(deposits: Sequence[Deposit], currency: str) -> list[str]:
     lines = []
     for number, deposit in enumerate(deposits):
-        start = "or " if number else ""
+        start = _("or ") if number else ""
         if deposit.amount is None:
             worth = fig.advised(deposit.counts, currency)
-            lines.append(f"{start}{text(deposit.asset, 12)} that counts for {worth} after its haircut")
+            lines.append(
+                start
+                + _("{asset} that counts for {worth} after its haircut", asset=text(deposit.asset, 12), worth=worth)
+            )
             continue
         counts = ""
         if deposit.amount != deposit.counts:
-            counts = f" (counts for {fig.advised(deposit.counts, currency)})"
+            counts = " " + _("(counts for {worth})", worth=fig.advised(deposit.counts, currency))
         lines.append(f"{start}<b>{fig.advised(deposit.amount, deposit.asset)}</b>{counts}")
     return lines
 
 
 def _closing(sheet: Sheet) -> list[str]:
-    lines = [f"{'or ' if number else ''}{_close(close)}" for number, close in enumerate(sheet.closes)]
+    lines = [f"{_('or ') if number else ''}{_close(close)}" for number, close in enumerate(sheet.closes)]
     if sheet.together:
         lines = [f"+ {_close(close)}" for close in sheet.together[:MOST_TOGETHER]]
         more = len(sheet.together) - MOST_TOGETHER
-        lines += [f"+ {more} more positions: rather as below"] if more > 0 else []
+        lines += [_("+ {n} more positions: rather as below", n=more)] if more > 0 else []
     if sheet.every_share is not None:
-        lines.append(f"{'or ' if lines else ''}<b>{_percent(sheet.every_share)}</b> of every position")
+        lines.append(
+            (_("or ") if lines else "") + _("<b>{share}</b> of every position", share=_percent(sheet.every_share))
+        )
     return lines
 
 
 def _close(close: Close) -> str:
     what = f"{text(close.side, 8)} {text(close.symbol, 40)}"
     if close.share >= 1:
-        return f"{what}: <b>all</b>, {fig.plain_number(close.contracts)} contracts"
-    return f"{what}: <b>{fig.plain_number(close.contracts)}</b> contracts ({_percent(close.share)})"
+        return _("{position}: <b>all</b>, {n} contracts", position=what, n=fig.plain_number(close.contracts))
+    return _(
+        "{position}: <b>{n}</b> contracts ({share})",
+        position=what,
+        n=fig.plain_number(close.contracts),
+        share=_percent(close.share),
+    )
 
 
 def _percent(share: Decimal) -> str:
-    return "all" if share >= 1 else f"{share.quantize(Decimal('0.0001'), rounding=ROUND_UP):.2%}"
+    return _("all") if share >= 1 else f"{share.quantize(Decimal('0.0001'), rounding=ROUND_UP):.2%}"
 
 
 def _moving(found: PoolSheet, transfers: Sequence[Transfer]) -> list[str]:
     if not transfers:
         return []
-    lines = ["", "<b>or move</b> what lies idle"]
+    lines = ["", _("<b>or move</b> what lies idle")]
     for transfer in transfers[:MOST_TRANSFERS]:
         source = transfer.source
         amount = fig.advised(_down(transfer.amount), source.currency)
-        part = "" if transfer.suffices else ", a part of it"
+        part = "" if transfer.suffices else ", " + _("a part of it")
         lines.append(f"{text(source.label, 24)}, {fig.pool_title(source.pool)}: <b>{amount}</b>{part}")
-        lines.append(f"   usually {_minutes(transfer)}{_in_time(found, transfer)}")
+        lines.append(f"   {_('usually {time}', time=_minutes(transfer))}{_in_time(found, transfer)}")
     lines.append(_left(found))
     return lines
 
@@ -147,15 +166,22 @@ def _down(amount: Decimal) -> Decimal:
 
 def _minutes(transfer: Transfer) -> str:
     low, high = transfer.minutes
-    return "at once, within the exchange" if high <= 1 else f"{low} to {high} min, confirmations and crediting included"
+    return (
+        _("at once, within the exchange")
+        if high <= 1
+        else _("{low} to {high} min, confirmations and crediting included", low=low, high=high)
+    )
 
 
 def _in_time(found: PoolSheet, transfer: Transfer) -> str:
     left = found.minutes_left
-    return f": <b>{LATE}</b>" if left is not None and transfer.minutes[1] > left else ""
+    return f": <b>{_(LATE)}</b>" if left is not None and transfer.minutes[1] > left else ""
 
 
 def _left(found: PoolSheet) -> str:
     if found.minutes_left is None:
-        return "No price move alone uses up the time."
-    return f"Time left: within {fig.ago(found.minutes_left * 60)} it is liquidated with a chance of about 1 in 10."
+        return _("No price move alone uses up the time.")
+    return _(
+        "Time left: within {span} it is liquidated with a chance of about 1 in 10.",
+        span=fig.ago(found.minutes_left * 60),
+    )

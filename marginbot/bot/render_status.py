@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
+from marginbot.bot.language import _
 from marginbot.bot.render_alert import CAUSES
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.grading import Grade
@@ -145,7 +146,7 @@ def _calmest_words(standings: Sequence[Standing]) -> str:
 def _worst_figures(standing: Standing) -> str:
     report = standing.report
     if report is None or report.worst is None:
-        return fig.NOT_KNOWN
+        return _(fig.NOT_KNOWN)
     if report.worst.state is PoolState.DEFICIT:
         return fig.ratio_of(report.worst)
     return f"{fig.room(report.worst)}, ratio {fig.ratio_of(report.worst)}"
@@ -207,7 +208,7 @@ def _room_and_cushion(pool: PoolReport, report: AccountReport) -> str:
 
 def _pool_line(pool: PoolReport, report: AccountReport, *, named: bool) -> str:
     title = fig.pool_title(pool.name) if named else "another pool"
-    figures = fig.NOT_KNOWN if pool.grade is None else f"{_room_and_cushion(pool, report)} · {fig.ratio_of(pool)}"
+    figures = _(fig.NOT_KNOWN) if pool.grade is None else f"{_room_and_cushion(pool, report)} · {fig.ratio_of(pool)}"
     return f"+ {title}: {figures}"
 
 

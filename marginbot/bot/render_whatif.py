@@ -9,6 +9,7 @@ from decimal import Decimal
 from marginbot.bot import figures as fig
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
 from marginbot.domain.grading import Grade
 from marginbot.domain.liquidation_map import PoolMap, Way
@@ -21,9 +22,9 @@ from marginbot.flow.whatif import AccountMap, Stress, StressedAccount
 MOST_POOLS = 6
 MOST_WAYS = 20
 MOST_SPARES = 6
-NO_READING = "no reading yet"
-NOTHING_DIES = "Nothing is liquidated."
-NOTHING_KNOWN_DIES = "Nothing that I know of is liquidated, but not everything is known."
+NO_READING = later("no reading yet")
+NOTHING_DIES = later("Nothing is liquidated.")
+NOTHING_KNOWN_DIES = later("Nothing that I know of is liquidated, but not everything is known.")
 PANEL_CODES = (("d5", "-5%"), ("d10", "-10%"), ("d20", "-20%"), ("u5", "+5%"), ("u10", "+10%"), ("u20", "+20%"))
 MOST_LABELS = 6
 
@@ -31,10 +32,10 @@ MOST_LABELS = 6
 def age(taken_at: datetime | None, view: View) -> str:
     """`read 12:03:10 UTC, 40 s ago`, and whether that is too old to rely on."""
     if taken_at is None:
-        return NO_READING
+        return _(NO_READING)
     old = view.now - taken_at
-    late = " · <b>too old to rely on</b>" if old > view.stale_after else ""
-    return f"read {fig.clock(taken_at, view.now)}, {fig.ago(old)} ago{late}"
+    late = " · " + _("<b>too old to rely on</b>") if old > view.stale_after else ""
+    return _("read {time}, {ago} ago", time=fig.clock(taken_at, view.now), ago=fig.ago(old)) + late
 
 
 # -- shocks
@@ -42,20 +43,20 @@ def age(taken_at: datetime | None, view: View) -> str:
 
 def described(shock: Shock) -> str:
     """The shock in words."""
-    parts = [] if shock.market is None else [f"everything {fig.move(shock.market)}"]
+    parts = [] if shock.market is None else [_("everything {move}", move=fig.move(shock.market))]
     parts += [f"{text(coin, 20)} {fig.move(move)}" for coin, move in shock.moves.items()]
-    parts += [f"{text(coin, 20)} at {price:g} USD" for coin, price in shock.pegs.items()]
-    parts += [f"option volatility {fig.move(shock.volatility)}"] if shock.volatility else []
+    parts += [_("{coin} at {price} USD", coin=text(coin, 20), price=f"{price:g}") for coin, price in shock.pegs.items()]
+    parts += [_("option volatility {move}", move=fig.move(shock.volatility))] if shock.volatility else []
     if shock.funding is not None:
         paid = f"{shock.funding.payments:g} x {fig.move(shock.funding.rate)}"
-        who = "above zero longs pay" if shock.funding.known else "every perpetual pays"
-        parts.append(f"funding {paid} ({who})")
+        who = _("above zero longs pay") if shock.funding.known else _("every perpetual pays")
+        parts.append(_("funding {paid} ({who})", paid=paid, who=who))
     return ", ".join(parts)
 
 
 def stress(found: Stress, view: View) -> str:
     """What a shock does, account by account, the first to die in front."""
-    parts = [f"🧪 <b>What if</b> {described(found.shock)}"]
+    parts = [f"🧪 <b>{_('What if')}</b> {described(found.shock)}"]
     parts += [_stressed(account, found.shock, view) for account in found.accounts]
     return "\n\n".join([*parts, *_verdict(found), *_assumptions(found.shock)])
 
@@ -65,7 +66,7 @@ def _stressed(account: StressedAccount, shock: Shock, view: View) -> str:
     for outcome in account.outcomes[:MOST_POOLS]:
         lines += _outcome(outcome, shock)
     more = len(account.outcomes) - MOST_POOLS
-    return "\n".join([*lines, *([f"and {more} pools that fare better"] if more > 0 else [])])
+    return "\n".join([*lines, *([_("and {n} pools that fare better", n=more)] if more > 0 else [])])
 
 
 def _head(account: Account) -> str:
@@ -77,18 +78,21 @@ def _outcome(outcome: Outcome, shock: Shock) -> list[str]:
     title = fig.pool_title(before.name)
     notes = [f"<i>{text(note, 200)}</i>" for note in outcome.notes]
     if after is None or after.grade is None:
-        return [f"{fig.BLIND} {title}: cannot be worked out", *notes]
+        return [f"{fig.BLIND} " + _("{pool}: cannot be worked out", pool=title), *notes]
     if after.state is PoolState.FLAT:
-        return [f"{fig.SYMBOLS[Grade.OK]} {title}: no position, {fig.money(_rounded(after.equity), after.currency)}"]
-    ratios = f"ratio {fig.ratio_of(before)} → <b>{fig.ratio_of(after)}</b>"
+        return [
+            f"{fig.SYMBOLS[Grade.OK]} "
+            + _("{pool}: no position, {equity}", pool=title, equity=fig.money(_rounded(after.equity), after.currency))
+        ]
+    ratios = _("ratio {before} → <b>{after}</b>", before=fig.ratio_of(before), after=fig.ratio_of(after))
     if outcome.breaks_at is not None:
         return [f"💀 {title}: <b>{died(outcome.breaks_at, shock)}</b>", ratios, *notes]
-    dollars = "" if outcome.dollars == 1 else f", one is worth {outcome.dollars:g} USD"
+    dollars = "" if outcome.dollars == 1 else ", " + _("one is worth {dollars} USD", dollars=f"{outcome.dollars:g}")
     cushion = "" if after.cushion is None else f" · {fig.multiple(after.cushion)}"
     return [
         f"{fig.SYMBOLS[after.grade]} {title}: {ratios} · {after.grade.name}",
-        f"then room {fig.room(after)}{cushion}",
-        f"buffer {fig.money(_rounded(after.buffer), after.currency)}{dollars}",
+        _("then room {room}", room=fig.room(after)) + cushion,
+        _("buffer {amount}", amount=fig.money(_rounded(after.buffer), after.currency)) + dollars,
         *notes,
     ]
 
@@ -96,14 +100,18 @@ def _outcome(outcome: Outcome, shock: Shock) -> list[str]:
 def died(breaks_at: float, shock: Shock) -> str:
     """Where on the way the trigger is."""
     if breaks_at == 0:
-        return "at or past liquidation now" if not shock.volatility else "dies of the volatility alone, or is past it"
+        return (
+            _("at or past liquidation now")
+            if not shock.volatility
+            else _("dies of the volatility alone, or is past it")
+        )
     where = ""
     if shock.market is not None:
-        where = f", everything {fig.move(shock.market * breaks_at)}"
+        where = ", " + _("everything {move}", move=fig.move(shock.market * breaks_at))
     elif len(shock.moves) == 1:
         [(coin, move)] = shock.moves.items()
         where = f", {text(coin, 20)} {fig.move(move * breaks_at)}"
-    return f"dies at {breaks_at:.0%} of it{where}"
+    return _("dies at {share} of it", share=f"{breaks_at:.0%}") + where
 
 
 def _all_known(found: Stress) -> bool:
@@ -117,29 +125,34 @@ def _verdict(found: Stress) -> list[str]:
     if first is None:
         return []
     if first.breaks_at is None:
-        return [NOTHING_DIES if _all_known(found) else NOTHING_KNOWN_DIES]
+        return [_(NOTHING_DIES if _all_known(found) else NOTHING_KNOWN_DIES)]
     pool = fig.pool_title(first.outcomes[0].before.name)
-    lines = [f"First to die: <b>{text(first.account.label, 24)}</b>, {pool}."]
+    lines = [_("First to die: <b>{label}</b>, {pool}.", label=text(first.account.label, 24), pool=pool)]
     if found.spare:
-        lines.append("At that moment these could give away, and stay calm:")
+        lines.append(_("At that moment these could give away, and stay calm:"))
         largest = sorted(found.spare, key=lambda spare: -spare[2])[:MOST_SPARES]
         lines += [
             f"· <b>{text(account.label, 24)}</b> {fig.money(Decimal(spare), currency)}"
             for account, currency, spare in largest
         ]
     elif len(found.accounts) > 1:
-        lines.append("At that moment no other account has anything to spare.")
+        lines.append(_("At that moment no other account has anything to spare."))
     return ["\n".join(lines)]
 
 
 def _assumptions(shock: Shock) -> list[str]:
     lines = []
     if shock.funding is not None and not shock.funding.known:
-        lines.append(f"Funding: the usual {USUAL_FUNDING:.2%} each 8 h is assumed, and that every perpetual pays.")
+        lines.append(
+            _(
+                "Funding: the usual {rate} each 8 h is assumed, and that every perpetual pays.",
+                rate=f"{USUAL_FUNDING:.2%}",
+            )
+        )
     if shock.volatility:
-        lines.append("Volatility changes at once, then prices move.")
+        lines.append(_("Volatility changes at once, then prices move."))
     if shock.pegs:
-        lines.append("Coins keep their price in the pool's own currency.")
+        lines.append(_("Coins keep their price in the pool's own currency."))
     return [f"<i>{' '.join(lines)}</i>"] if lines else []
 
 
@@ -147,12 +160,18 @@ def panel(accounts: Sequence[Account], chosen: Account | None) -> Rows:
     """Shocks to press, and for whom."""
     number = 0 if chosen is None else chosen.id
     moves = [Button(label, f"wif:{number}:{code}") for code, label in PANEL_CODES]
-    more = (Button("De-peg 0.97", f"wif:{number}:peg"), Button("All at once", f"wif:{number}:all"))
+    more = (
+        Button(_("De-peg 0.97"), f"wif:{number}:peg"),
+        Button(_("All at once"), f"wif:{number}:all"),
+    )
     scope: list[Button] = []
     if len(accounts) > 1:
-        scope = [Button(_mark("all", chosen is None), "wif:0:-")]
+        scope = [Button(_mark(_("all"), chosen is None), "wif:0:-")]
         scope += [
-            Button(_mark(account.label[:20], chosen is not None and chosen.id == account.id), f"wif:{account.id}:-")
+            Button(
+                _mark(account.label[:20], chosen is not None and chosen.id == account.id),
+                f"wif:{account.id}:-",
+            )
             for account in accounts[:MOST_LABELS]
         ]
     rows = [tuple(moves[:3]), tuple(moves[3:]), more]
@@ -165,10 +184,11 @@ def _mark(label: str, chosen: bool) -> str:
 
 def panel_text(chosen: Account | None) -> str:
     """What the panel is for."""
-    whom = "all your accounts" if chosen is None else f"<b>{text(chosen.label, 24)}</b>"
-    return (
-        f"🧪 <b>What if?</b> For {whom}: press a shock, or write one:\n"
-        "/stress BTC -15 ETH -25\n/stress USDT=0.97\n/stress -10 IV +50 funding 8h"
+    whom = _("all your accounts") if chosen is None else f"<b>{text(chosen.label, 24)}</b>"
+    return _(
+        "🧪 <b>What if?</b> For {whom}: press a shock, or write one:\n/stress BTC -15 ETH -25\n"
+        "/stress USDT=0.97\n/stress -10 IV +50 funding 8h",
+        whom=whom,
     )
 
 
@@ -182,45 +202,45 @@ def maps(found: Sequence[AccountMap], view: View) -> str:
         parts.append(f"🗺 {_head(account.account)}\n{age(account.taken_at, view)}")
         parts += [_pool(pool) for pool in account.pools]
         if account.taken_at is not None and not account.pools:
-            parts.append("No open position.")
+            parts.append(_("No open position."))
     return "\n\n".join(parts)
 
 
 def _pool(pool: PoolMap) -> str:
-    lines = [f"<b>{fig.pool_title(pool.name)}</b>, liquidated at:"]
+    lines = [_("<b>{name}</b>, liquidated at:", name=fig.pool_title(pool.name))]
     if pool.state is not PoolState.OK:
-        state = "equity is gone" if pool.state is PoolState.DEFICIT else "its requirement is not known"
+        state = _("equity is gone") if pool.state is PoolState.DEFICIT else _("its requirement is not known")
         return f"{lines[0][:-1]} <b>{state}</b>"
     for way in pool.ways[:MOST_WAYS]:
         lines += _way(way)
     more = len(pool.ways) - MOST_WAYS
-    lines += [f"and {more} coins farther away"] if more > 0 else []
+    lines += [_("and {n} coins farther away", n=more)] if more > 0 else []
     if pool.together is not None:
-        lines.append(f"all together: {_ends(pool.together)}")
+        lines.append(_("all together: {ends}", ends=_ends(pool.together)))
     if pool.pegged:
-        end = fig.NO_BREACH.replace("price move", "fall") if pool.peg is None else f"{pool.peg:.4f} USD"
-        lines.append(f"{text(pool.pegged, 20)}, off the peg: {end}")
+        end = _("no fall can breach it") if pool.peg is None else f"{pool.peg:.4f} USD"
+        lines.append(_("{coin}, off the peg: {end}", coin=text(pool.pegged, 20), end=end))
     elif not pool.pegged:
-        lines.append(f"{text(pool.currency, 12)}, off the peg: the ratio stays, it is kept in it")
+        lines.append(_("{coin}, off the peg: the ratio stays, it is kept in it", coin=text(pool.currency, 12)))
     return "\n".join([*lines, *(f"<i>{text(note, 200)}</i>" for note in pool.notes)])
 
 
 def _way(way: Way) -> list[str]:
     lines = [f"{fig.underlying(way.name)}: {_ends(way)}"]
     if way.venue_price is not None:
-        says = f"the exchange says {fig.plain_number(way.venue_price)}"
-        lines.append(f"   ⚠️ {says}, mine differs" if way.disagrees else f"   {says}")
+        says = _("the exchange says {price}", price=fig.plain_number(way.venue_price))
+        lines.append("   ⚠️ " + _("{what}, mine differs", what=says) if way.disagrees else f"   {says}")
     return lines
 
 
 def _ends(way: Way) -> str:
     ends = [_end(move, way.price(move)) for move in (way.down, way.up) if move is not None]
-    return " or ".join(ends) if ends else fig.NO_BREACH
+    return _(" or ").join(ends) if ends else _(fig.NO_BREACH)
 
 
 def _end(move: float, price: float | None) -> str:
     if move == 0:
-        return "<b>now</b>"
+        return _("<b>now</b>")
     return fig.move(move) if price is None else f"<b>{fig.plain_number(_five(price))}</b> ({fig.move(move)})"
 
 

@@ -17,6 +17,8 @@ from marginbot.bot.commands.chart import chart
 from marginbot.bot.commands.data import export, forget, users
 from marginbot.bot.commands.history import history
 from marginbot.bot.commands.hours import QUIET_USAGE, ZONE_USAGE, quiet, timezone
+from marginbot.bot.commands.language import USAGE as LANGUAGE_USAGE
+from marginbot.bot.commands.language import choose_language
 from marginbot.bot.commands.look import positions, status
 from marginbot.bot.commands.operators import health, invite
 from marginbot.bot.commands.quiet import ack, snooze
@@ -31,6 +33,7 @@ from marginbot.bot.commands.start import WHAT_I_AM, cancel, start
 from marginbot.bot.commands.thresholds import thresholds
 from marginbot.bot.commands.whatif import liquidation_map, stress, topup
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 
 PRIVATE, GROUPS, ANYWHERE = Where.PRIVATE, Where.GROUPS, Where.ANYWHERE
 
@@ -38,52 +41,52 @@ PRIVATE, GROUPS, ANYWHERE = Where.PRIVATE, Where.GROUPS, Where.ANYWHERE
 async def show_help(call: Call, services: Services) -> Reply:
     """/help: the commands that work here, for this person."""
     operator = services.access.is_operator(call.person.user_id)
-    lines = [f"{text(c.line)}\n   {text(c.help)}" for c in visible(private=call.private, operator=operator)]
-    return Reply(html="\n".join([WHAT_I_AM, "", *lines]))
+    lines = [f"{text(c.line)}\n   {text(_(c.help))}" for c in visible(private=call.private, operator=operator)]
+    return Reply(html="\n".join([_(WHAT_I_AM), "", *lines]))
 
 
 COMMANDS: tuple[Command, ...] = (
     Command(
         name="status",
         usage="[LABEL]",
-        help="are we fine? worst account first",
+        help=later("are we fine? worst account first"),
         where=ANYWHERE,
         handler=status,
     ),
     Command(
         name="positions",
         usage="[LABEL]",
-        help="positions with liquidation price and distance",
+        help=later("positions with liquidation price and distance"),
         where=PRIVATE,
         handler=positions,
     ),
     Command(
         name="add",
         usage=ADD_USAGE.removeprefix("/add "),
-        help="watch an account; alone it asks step by step",
+        help=later("watch an account; alone it asks step by step"),
         where=PRIVATE,
         handler=add,
         elsewhere=add_in_group,
     ),
-    Command(name="accounts", usage="", help="your accounts", where=PRIVATE, handler=accounts),
+    Command(name="accounts", usage="", help=later("your accounts"), where=PRIVATE, handler=accounts),
     Command(
         name="thresholds",
         usage="[LABEL] [ratio|cushion N W C E]",
-        help="show or set when each grade is raised",
+        help=later("show or set when each grade is raised"),
         where=PRIVATE,
         handler=thresholds,
     ),
     Command(
         name="remind",
         usage=REMIND_USAGE,
-        help="how often an alert is repeated until you acknowledge it",
+        help=later("how often an alert is repeated until you acknowledge it"),
         where=PRIVATE,
         handler=remind,
     ),
     Command(
         name="ack",
         usage="[LABEL]",
-        help="acknowledge an alert: quiet unless it gets worse",
+        help=later("acknowledge an alert: quiet unless it gets worse"),
         where=PRIVATE,
         handler=ack,
         perishable=True,
@@ -91,7 +94,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="snooze",
         usage="[LABEL] DURATION",
-        help="quiet an alert for 30m, 2h or 1d, unless it gets worse",
+        help=later("quiet an alert for 30m, 2h or 1d, unless it gets worse"),
         where=PRIVATE,
         handler=snooze,
         perishable=True,
@@ -99,14 +102,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="channels",
         usage=CHANNELS_USAGE,
-        help="further ways to reach you when you do not acknowledge",
+        help=later("further ways to reach you when you do not acknowledge"),
         where=PRIVATE,
         handler=channels,
     ),
     Command(
         name="buddy",
         usage=BUDDY_USAGE,
-        help="somebody to call you when you do not answer",
+        help=later("somebody to call you when you do not answer"),
         where=PRIVATE,
         handler=buddy,
         members=False,
@@ -114,7 +117,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="drill",
         usage="",
-        help="an exercise through all ways to reach you",
+        help=later("an exercise through all ways to reach you"),
         where=PRIVATE,
         handler=drill,
         perishable=True,
@@ -122,81 +125,91 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="stress",
         usage="[LABEL] SHOCK…",
-        help="what if prices, pegs, volatility or funding move",
+        help=later("what if prices, pegs, volatility or funding move"),
         where=PRIVATE,
         handler=stress,
     ),
     Command(
         name="map",
         usage="LABEL",
-        help="the prices at which an account is liquidated",
+        help=later("the prices at which an account is liquidated"),
         where=PRIVATE,
         handler=liquidation_map,
     ),
     Command(
         name="topup",
         usage="[LABEL] [TARGET]",
-        help="what to add, close or move to be safe again",
+        help=later("what to add, close or move to be safe again"),
         where=PRIVATE,
         handler=topup,
     ),
     Command(
         name="history",
         usage="[LABEL]",
-        help="the last alerts: read, sent, accepted, acknowledged, ended",
+        help=later("the last alerts: read, sent, accepted, acknowledged, ended"),
         where=PRIVATE,
         handler=history,
     ),
     Command(
         name="chart",
         usage=CHART_USAGE,
-        help="ratio and cushion over time, as a picture: 6h, 7d, 1y; add light or dark",
+        help=later("ratio and cushion over time, as a picture: 6h, 7d, 1y; add light or dark"),
         where=ANYWHERE,
         handler=chart,
     ),
     Command(
         name="replay",
         usage=REPLAY_USAGE,
-        help="would I have been warned? your account in past days: 2025-10-10",
+        help=later("would I have been warned? your account in past days: 2025-10-10"),
         where=PRIVATE,
         handler=replay,
     ),
     Command(
         name="report",
         usage=REPORT_USAGE,
-        help="the last 24 hours of your accounts, now or every day at a time of yours",
+        help=later("the last 24 hours of your accounts, now or every day at a time of yours"),
         where=PRIVATE,
         handler=report,
     ),
     Command(
         name="timezone",
         usage=ZONE_USAGE,
-        help="by which clock I show times: a large city of yours",
+        help=later("by which clock I show times: a large city of yours"),
         where=PRIVATE,
         handler=timezone,
     ),
     Command(
         name="quiet",
         usage=QUIET_USAGE,
-        help="hours in which NOTICE and WARNING wait, never worse",
+        help=later("hours in which NOTICE and WARNING wait, never worse"),
         where=PRIVATE,
         handler=quiet,
     ),
-    Command(name="rename", usage="OLD NEW", help="give an account another label", where=PRIVATE, handler=rename),
-    Command(name="remove", usage="LABEL", help="stop watching, delete the key", where=PRIVATE, handler=remove),
+    Command(
+        name="language",
+        usage=LANGUAGE_USAGE,
+        help=later("the language I speak here: en, es, ru, tr or zh"),
+        where=ANYWHERE,
+        handler=choose_language,
+        members=False,
+    ),
+    Command(name="rename", usage="OLD NEW", help=later("give an account another label"), where=PRIVATE, handler=rename),
+    Command(name="remove", usage="LABEL", help=later("stop watching, delete the key"), where=PRIVATE, handler=remove),
     Command(
         name="share",
         usage="LABEL [amounts]",
-        help="let this group see an account of yours",
+        help=later("let this group see an account of yours"),
         where=GROUPS,
         handler=share,
     ),
-    Command(name="unshare", usage="LABEL", help="take it out of this group's sight", where=GROUPS, handler=unshare),
-    Command(name="cancel", usage="", help="stop the guided /add", where=PRIVATE, handler=cancel, members=False),
+    Command(
+        name="unshare", usage="LABEL", help=later("take it out of this group's sight"), where=GROUPS, handler=unshare
+    ),
+    Command(name="cancel", usage="", help=later("stop the guided /add"), where=PRIVATE, handler=cancel, members=False),
     Command(
         name="export",
         usage="",
-        help="all that is stored about you, as a file",
+        help=later("all that is stored about you, as a file"),
         where=PRIVATE,
         handler=export,
         members=False,
@@ -204,7 +217,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="forget",
         usage="",
-        help="delete all that is stored about you",
+        help=later("delete all that is stored about you"),
         where=PRIVATE,
         handler=forget,
         members=False,
@@ -213,7 +226,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="users",
         usage="[out ID]",
-        help="who uses the bot",
+        help=later("who uses the bot"),
         where=PRIVATE,
         handler=users,
         operators=True,
@@ -221,14 +234,16 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="invite",
         usage="",
-        help="a code that lets one person in",
+        help=later("a code that lets one person in"),
         where=PRIVATE,
         handler=invite,
         operators=True,
     ),
-    Command(name="health", usage="", help="the bot's own state", where=PRIVATE, handler=health, operators=True),
-    Command(name="help", usage="", help="what you can ask of me", where=ANYWHERE, handler=show_help, members=False),
-    Command(name="start", usage="[CODE]", help="begin here", where=ANYWHERE, handler=start, members=False),
+    Command(name="health", usage="", help=later("the bot's own state"), where=PRIVATE, handler=health, operators=True),
+    Command(
+        name="help", usage="", help=later("what you can ask of me"), where=ANYWHERE, handler=show_help, members=False
+    ),
+    Command(name="start", usage="[CODE]", help=later("begin here"), where=ANYWHERE, handler=start, members=False),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

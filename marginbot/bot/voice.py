@@ -14,6 +14,7 @@ from telegram.error import BadRequest, TelegramError
 
 from marginbot.bot.calls import Reply, Rows
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 from marginbot.bot.render import CAPTION_LIMIT, LIMIT, pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
 from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain
@@ -26,13 +27,13 @@ PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further attempt
 LONGEST_WAIT = 40.0  # of a flood wait that a reply is still held for
 TOAST_LIMIT = 200
 LOOKUP_SECONDS = 3.0
-INTERRUPTED = (
+INTERRUPTED = later(
     "I was stopped before I had finished this. Please send it again in a minute; /accounts shows what is stored."
 )
 
-MOVED = (
-    "👥 A group that sees <b>{labels}</b> became a supergroup. I followed it: it still sees what you shared. "
-    "/unshare LABEL there ends that."
+MOVED = later(
+    "👥 A group that sees <b>{labels}</b> became a supergroup. I followed it: it still sees "
+    "what you shared. /unshare LABEL there ends that."
 )
 
 Guarded = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
@@ -73,7 +74,7 @@ class Voice:
         """A group became a supergroup: keep to it, and tell the owners of what it sees."""
         seen = [self._store.account_by_id(account_id) for account_id in self._store.move_chat(old, new)]
         for chat_id, labels in labels_by_chat(seen).items():
-            self.tell(chat_id, MOVED.format(labels=labels))
+            self.tell(chat_id, _(MOVED).format(labels=labels))
 
     async def has_left(self, chat_id: int, user_id: int) -> bool:
         """Whether somebody is no longer in a group; where Telegram does not say so at once, they are taken to be."""
@@ -93,7 +94,7 @@ class Voice:
                 await self._speak(place, reply)
                 following = reply.then
         except asyncio.CancelledError:
-            letter = Letter(chat_id=place.chat_id, thread_id=place.thread_id, html=INTERRUPTED)
+            letter = Letter(chat_id=place.chat_id, thread_id=place.thread_id, html=_(INTERRUPTED))
             await asyncio.wait_for(post(self._bot, letter), timeout=2)
             raise
 

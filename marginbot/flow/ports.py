@@ -190,6 +190,16 @@ class Store(Protocol):
     def people(self) -> Sequence[KnownPerson]:
         """Everybody the bot knows, those with accounts first."""
 
+    def language_of(self, chat_id: int) -> str | None:
+        """The code of what is spoken in a chat: as chosen, else as the person's Telegram says; None: not known."""
+
+    def chosen_language(self, user_id: int) -> str | None:
+        """What a person chose; None: their Telegram decides."""
+
+    def set_language(self, chat_id: int, language: str | None) -> None: ...
+    def heard_language(self, user_id: int, language: str) -> None:
+        """Note what the Telegram of somebody known says."""
+
     def end_membership(self, user_id: int) -> bool:
         """A person may register nothing more; False where they were no member."""
 

@@ -16,7 +16,9 @@ from marginbot.store.database import translated
 from marginbot.store.rows import Row, Rows
 
 SECRET_TABLES = frozenset({"secrets", "channel_secrets"})
-IMPERSONAL_TABLES = frozenset({"meta", "venue_terms", "history_symbols", "_sqlite_migrations", "sqlite_sequence"})
+IMPERSONAL_TABLES = frozenset(
+    {"meta", "venue_terms", "history_symbols", "group_languages", "_sqlite_migrations", "sqlite_sequence"}
+)
 _PERSON = ("user_id", "created_by", "used_by", "owner_id", "buddy_id")
 _OWNED = {
     "account_id": "SELECT id FROM accounts WHERE user_id = ?",

@@ -12,6 +12,7 @@ from marginbot.store.drills import DrillRows
 from marginbot.store.due import DueRows
 from marginbot.store.escalations import EscalationRows
 from marginbot.store.hours import HoursRows
+from marginbot.store.languages import LanguageRows
 from marginbot.store.outbox import Outbox
 from marginbot.store.passports import Passports
 from marginbot.store.people import People
@@ -42,6 +43,7 @@ class SqliteStore(
     Snapshots,
     ReportRows,
     HoursRows,
+    LanguageRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

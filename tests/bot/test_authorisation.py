@@ -76,6 +76,15 @@ def test_a_strangers_press_is_refused_for_every_button() -> None:
     from marginbot.bot import presses
 
     kinds = {name for name in vars(presses) if name.startswith("_") and name.isupper() and name != "_MARK"}
-    assert kinds == {"_NOTICE", "_DRILL", "_VENUE", "_CONSENT", "_FORGET", "_WHAT_IF", "_BUDDY", "_LABEL", "_GO"}, (
-        "add a stranger's test for the new button"
-    )
+    assert kinds == {
+        "_NOTICE",
+        "_DRILL",
+        "_VENUE",
+        "_CONSENT",
+        "_FORGET",
+        "_WHAT_IF",
+        "_BUDDY",
+        "_LABEL",
+        "_GO",
+        "_LANGUAGE",
+    }, "add a stranger's test for the new button"

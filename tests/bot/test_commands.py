@@ -234,7 +234,15 @@ async def test_help_and_menus_come_from_the_table(desk: Desk) -> None:
     check("help_private", (await show_help(desk.call(ALICE), desk.services)).html)
     check("help_group", (await show_help(desk.call(ALICE, chat_id=GROUP), desk.services)).html)
     check("help_operator", (await show_help(desk.call(OPERATOR), desk.services)).html)
-    assert [c.name for c in visible(private=False)] == ["status", "chart", "share", "unshare", "help", "start"]
+    assert [c.name for c in visible(private=False)] == [
+        "status",
+        "chart",
+        "language",
+        "share",
+        "unshare",
+        "help",
+        "start",
+    ]
     assert undocumented("\n".join(c.line for c in COMMANDS)) == []
     assert undocumented("") == [c.line for c in COMMANDS]
 

@@ -10,7 +10,7 @@ CREATE TABLE people (
     is_member INTEGER NOT NULL DEFAULT 0 CHECK (is_member IN (0, 1)),
     unreachable_since TEXT,
     ladders TEXT
-, reminders TEXT) STRICT;
+, reminders TEXT, language TEXT, client_language TEXT) STRICT;
 
 CREATE TABLE invites (
     code_hash TEXT PRIMARY KEY,
@@ -277,4 +277,9 @@ CREATE TABLE local_hours (
 ) STRICT;
 
 CREATE INDEX accounts_due ON accounts (exchange, urgency, coalesce(next_due_at, '')) WHERE refused IS NULL;
+
+CREATE TABLE group_languages (
+    chat_id INTEGER PRIMARY KEY,
+    language TEXT NOT NULL
+) STRICT;
 

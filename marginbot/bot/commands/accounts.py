@@ -5,6 +5,7 @@ from __future__ import annotations
 from marginbot.bot import render_account
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
+from marginbot.bot.language import _
 
 
 async def accounts(call: Call, services: Services) -> Reply:
@@ -21,9 +22,13 @@ async def remove(call: Call, services: Services) -> Reply:
     account = services.store.account(call.person.user_id, call.args[0])
     services.store.remove_account(call.person.user_id, account.label)
     return Reply(
-        html=f"🗑 Removed <b>{text(account.label, 24)}</b> ({text(account.exchange, 24)}): its key, its history and its "
-        "alerts are deleted and it is <b>no longer watched</b>. If you do not need the key any more, "
-        "delete it at the exchange too."
+        html=_(
+            "🗑 Removed <b>{label}</b> ({exchange}): its key, its history and its alerts are deleted "
+            "and it is <b>no longer watched</b>. If you do not need the key any more, delete it at "
+            "the exchange too.",
+            label=text(account.label, 24),
+            exchange=text(account.exchange, 24),
+        )
     )
 
 
@@ -36,4 +41,6 @@ async def rename(call: Call, services: Services) -> Reply:
     if old.casefold() != new.casefold():
         new = services.registration.free_label(call.person.user_id, new)
     services.store.rename_account(call.person.user_id, account.label, new)
-    return Reply(html=f"✏️ <b>{text(account.label, 24)}</b> is now called <b>{text(new, 24)}</b>.")
+    return Reply(
+        html=_("✏️ <b>{label}</b> is now called <b>{new}</b>.", label=text(account.label, 24), new=text(new, 24))
+    )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from marginbot.bot import render_buddy
 from marginbot.bot.calls import Button, Call, Reply, Rows, Services, wrong_usage
 from marginbot.bot.commands.channels import when
+from marginbot.bot.language import _
 from marginbot.domain.errors import RequestError
 from marginbot.flow.buddies import DEFAULT_DELAY, DEFAULT_FROM, BuddyDesk
 
@@ -41,7 +42,7 @@ def _ask(call: Call, services: Services, rest: Sequence[str]) -> Reply:
 def _stop(call: Call, desk: BuddyDesk, number: int) -> Reply:
     mine = desk.whose(call.person.user_id)
     if not 1 <= number <= len(mine):
-        raise RequestError("no such number", advice="/buddy lists whose buddy you are. Nothing was changed.")
+        raise RequestError("no such number", advice=_("/buddy lists whose buddy you are. Nothing was changed."))
     return Reply(html=render_buddy.stopped(desk.quit(call.person.user_id, mine[number - 1][0])))
 
 
@@ -49,7 +50,7 @@ def ask_them(call: Call, code: str, services: Services) -> Reply:
     """Somebody opened the link: what they are asked."""
     asked = _desk(services).question(code, call.person, call.at)
     services.store.remember_person(call.person, call.chat_id, call.at)
-    buttons: Rows = ((Button("Yes, tell me", f"bud:yes:{code}"), Button("No", f"bud:no:{code}")),)
+    buttons: Rows = ((Button(_("Yes, tell me"), f"bud:yes:{code}"), Button(_("No"), f"bud:no:{code}")),)
     return Reply(html=render_buddy.question(asked), buttons=buttons)
 
 
@@ -72,5 +73,5 @@ def stopped(call: Call, channel_id: int, services: Services) -> tuple[str, int, 
 
 def _desk(services: Services) -> BuddyDesk:
     if services.buddies is None:
-        raise RequestError("no buddies", advice="Buddies are not available here. Nothing was changed.")
+        raise RequestError("no buddies", advice=_("Buddies are not available here. Nothing was changed."))
     return services.buddies

@@ -9,6 +9,7 @@ from functools import partial
 from marginbot.bot import render_channels
 from marginbot.bot.calls import Button, Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
+from marginbot.bot.language import _
 from marginbot.domain.errors import RequestError
 from marginbot.domain.escalation import Channel
 from marginbot.domain.grading import Grade
@@ -29,14 +30,14 @@ async def channels(call: Call, services: Services) -> Reply:
             return Reply(html=render_channels.listed(desk.of(user_id), call.at))
         case ["add", url, *rest]:
             new = desk.request(url, *when(rest, (DEFAULT_FROM, DEFAULT_DELAY), (_LINE, _EXAMPLE)))
-            checking = f"⏳ Sending a test line through {text(new.address.title, 80)} …"
+            checking = _("⏳ Sending a test line through {title} …", title=text(new.address.title, 80))
             return Reply(html=checking, then=partial(_store, call, services, desk, new))
         case ["remove", number]:
             gone = desk.remove(user_id, number)
-            return Reply(html=f"🗑 Removed {text(gone.title, 80)}: its address is deleted.")
+            return Reply(html=_("🗑 Removed {title}: its address is deleted.", title=text(gone.title, 80)))
         case ["test", number]:
             channel = desk.numbered(user_id, number)
-            testing = f"⏳ Sending an exercise through {text(channel.title, 80)} …"
+            testing = _("⏳ Sending an exercise through {title} …", title=text(channel.title, 80))
             return Reply(html=testing, then=partial(_rehearse, services, desk, channel))
     raise wrong_usage(_LINE, _EXAMPLE)
 
@@ -47,8 +48,8 @@ async def drill(call: Call, services: Services) -> Reply:
     if call.args:
         raise wrong_usage("/drill")
     number = desk.begin_drill(user_id, call.at)
-    button = ((Button("I noticed", f"drl:{number}"),),)
-    return Reply(html=render_channels.EXERCISE, buttons=button, then=partial(_drill, services, desk, user_id))
+    button = ((Button(_("I noticed"), f"drl:{number}"),),)
+    return Reply(html=_(render_channels.EXERCISE), buttons=button, then=partial(_drill, services, desk, user_id))
 
 
 async def _store(call: Call, services: Services, desk: ChannelDesk, new: NewChannel) -> Reply:

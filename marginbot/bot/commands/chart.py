@@ -11,6 +11,7 @@ from functools import partial
 from marginbot.bot import figures as fig
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 from marginbot.domain.chart import (
     ChartData,
     Frame,
@@ -37,10 +38,12 @@ MOST_POOLS = 8  # a picture of two hundred would take too long, and its worst li
 
 _PERIOD = re.compile(r"([1-9][0-9]{0,3})(h|d|w|y)", re.IGNORECASE)
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
-LEGEND = "In circles: N W C E D an alert of that grade, S not readable, R recovered."
+LEGEND = later("In circles: N W C E D an alert of that grade, S not readable, R recovered.")
 
-NO_POSITION = "<b>{}</b> had no position in the last {}: there is nothing to draw."
-NOT_SEEN = "Nothing is known of <b>{}</b> in the last {}. I draw only what I have seen; /status tells how it is now."
+NO_POSITION = later("<b>{label}</b> had no position in the last {span}: there is nothing to draw.")
+NOT_SEEN = later(
+    "Nothing is known of <b>{label}</b> in the last {span}. I draw only what I have seen; /status tells how it is now."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,8 @@ async def chart(call: Call, services: Services) -> Reply:
     else:
         found = services.status.group(call.chat_id, wanted.label)
     if not found:
-        nothing = "You have no account here yet. Add one: /add"
-        shared = "No account is shared with this group. Its owner can do that here: /share LABEL"
+        nothing = _("You have no account here yet. Add one: /add")
+        shared = _("No account is shared with this group. Its owner can do that here: /share LABEL")
         return Reply(html=nothing if call.private else shared)
     others = len(found) - 1
     return Reply(html="", then=partial(_draw, found[0], wanted, others, services))
@@ -123,9 +126,16 @@ async def _draw(standing: Standing, wanted: Wanted, others: int, services: Servi
     data, picture = await services.easel.draw(material.data, wanted.theme)
     if not picture:
         return Reply(
-            html=(NO_POSITION if data.seen else NOT_SEEN).format(text(account.label, 24), period(wanted.period))
+            html=_(
+                NO_POSITION if data.seen else NOT_SEEN,
+                label=text(account.label, 24),
+                span=period(wanted.period),
+            )
         )
-    left_out = f"\nOf {len(known)} pools {len(drawn)} are drawn: those told of, and the worst now." * (drawn != known)
+    left_out = "\n" + _(
+        "Of {n} pools {drawn} are drawn: those told of, and the worst now.", n=len(known), drawn=len(drawn)
+    )
+    left_out = left_out if drawn != known else ""
     return Reply(html=caption(standing, data, others) + left_out, picture=picture)
 
 
@@ -159,7 +169,7 @@ def _understood(word: str, found: Wanted) -> tuple[str, Wanted]:
         return "label", replace(found, label=word)
     wanted = int(match[1]) * _UNITS[match[2].lower()]
     if wanted > LONGEST:
-        raise RequestError("period too long", advice="A year at most, please: /chart 1y")
+        raise RequestError("period too long", advice=_("A year at most, please: /chart 1y"))
     return "period", replace(found, period=wanted)
 
 
@@ -169,22 +179,27 @@ def caption(standing: Standing, data: ChartData, others: int) -> str:
     ratios = [s.high for s in data.ratio if s.high is not None]
     cushions = [s.low for s in data.cushion if s.low is not None]
     worst = [
-        *([f"ratio {_ratio(max(ratios))}"] if ratios else []),
-        *([f"cushion {fig.multiple(min(cushions))}"] if cushions else []),
+        *([_("ratio {ratio}", ratio=_ratio(max(ratios)))] if ratios else []),
+        *([_("cushion {cushion}", cushion=fig.multiple(min(cushions)))] if cushions else []),
     ]
     unseen = sum(((gap.end - gap.start) for gap in data.gaps), timedelta(0))
     lines = [
-        f"📈 <b>{text(account.label, 24)}</b> · {text(account.exchange, 24)} · last {period(data.until - data.since)}",
-        f"At worst: {', '.join(worst)}",
-        *([f"Not seen, or not all of it, for {fig.ago(unseen)} (hatched)"] if unseen else []),
-        *([LEGEND] if data.marks else []),
-        *([f"The worst of {others + 1} accounts; another: /chart LABEL"] if others else []),
+        _(
+            "📈 <b>{label}</b> · {exchange} · last {span}",
+            label=text(account.label, 24),
+            exchange=text(account.exchange, 24),
+            span=period(data.until - data.since),
+        ),
+        _("At worst: {worst}", worst=", ".join(worst)),
+        *([_("Not seen, or not all of it, for {ago} (hatched)", ago=fig.ago(unseen))] if unseen else []),
+        *([_(LEGEND)] if data.marks else []),
+        *([_("The worst of {n} accounts; another: /chart LABEL", n=others + 1)] if others else []),
     ]
     return "\n".join(lines)
 
 
 def _ratio(value: float) -> str:
-    return "beyond all: equity was gone" if value == float("inf") else fig.percent(value)
+    return _("beyond all: equity was gone") if value == float("inf") else fig.percent(value)
 
 
 def period(span: timedelta) -> str:

@@ -10,18 +10,19 @@ from datetime import date
 
 from marginbot.bot.calls import Button, Call, Document, Reply, Rows, Services, wrong_usage
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later, plural
 from marginbot.domain.errors import LimitReached
 
 FORGET = "forget"
 MOST_LISTED = 60
 PLAIN_LIMIT = 5 * 1024**2  # a larger file is sent compressed
 FILE_LIMIT = 50 * 1024**2  # the largest file that Telegram takes from a bot
-NOTHING = "I hold nothing about you."
-FORGOTTEN = (
-    "🗑 Done. Your accounts, keys, history, channels and shares are deleted and their place in the database is "
-    "overwritten. Nothing of yours is watched any more. Delete the keys at the exchange too, and this chat if you "
-    "like: what I wrote here is yours to delete. The operator's older backups may still hold copies, with the keys "
-    "sealed."
+NOTHING = later("I hold nothing about you.")
+FORGOTTEN = later(
+    "🗑 Done. Your accounts, keys, history, channels and shares are deleted and their place in "
+    "the database is overwritten. Nothing of yours is watched any more. Delete the keys at "
+    "the exchange too, and this chat if you like: what I wrote here is yours to delete. The "
+    "operator's older backups may still hold copies, with the keys sealed."
 )
 
 
@@ -29,16 +30,26 @@ async def forget(call: Call, services: Services) -> Reply:
     """/forget: what would be deleted, and the question whether it shall be."""
     data = services.store.personal_data(call.person.user_id)
     if not data:
-        return Reply(html=NOTHING)
+        return Reply(html=_(NOTHING))
     labels = [str(row["label"]) for row in data.get("accounts", [])]
-    accounts = f"{len(labels)} account{'' if len(labels) == 1 else 's'}"
+    accounts = plural("{n} account", "{n} accounts", len(labels))
     named = f": {', '.join(text(label, 24) for label in labels)}" if labels else ""
     number = services.confirmations.ask(call.person.user_id, FORGET, call.at)
-    buttons: Rows = ((Button("Delete everything", f"fgt:yes:{number}"), Button("Keep it", f"fgt:no:{number}")),)
+    buttons: Rows = (
+        (
+            Button(_("Delete everything"), f"fgt:yes:{number}"),
+            Button(_("Keep it"), f"fgt:no:{number}"),
+        ),
+    )
     return Reply(
-        html=f"<b>Delete everything about you?</b>\n{accounts}{named}\n"
-        f"{sum(len(rows) for rows in data.values())} records in all: keys, history, alerts, channels, shares.\n\n"
-        "You will not be warned any more. This cannot be taken back. /export first gives you a copy.",
+        html=_(
+            "<b>Delete everything about you?</b>\n{accounts}{named}\n{records} records in all: keys, "
+            "history, alerts, channels, shares.\n\nYou will not be warned any more. This cannot be "
+            "taken back. /export first gives you a copy.",
+            accounts=accounts,
+            named=named,
+            records=sum(len(rows) for rows in data.values()),
+        ),
         buttons=buttons,
     )
 
@@ -47,12 +58,12 @@ async def forget_decided(call: Call, number: str, services: Services, *, yes: bo
     """The answer to that question."""
     services.confirmations.take(number, call.person.user_id, FORGET, call.at)
     if not yes:
-        return Reply(html="Nothing was deleted.")
+        return Reply(html=_("Nothing was deleted."))
     services.dialogues.end(call.person.user_id)
     services.questions.drop(call.person.user_id)
     services.links.drop(call.person.user_id)
     services.store.forget_person(call.person.user_id)
-    return Reply(html=FORGOTTEN)
+    return Reply(html=_(FORGOTTEN))
 
 
 async def export(call: Call, services: Services) -> Reply:
@@ -93,24 +104,26 @@ async def users(call: Call, services: Services) -> Reply:
         return _put_out(call, services)
     people = services.store.people()
     if not people:
-        return Reply(html="Nobody has written to me yet.")
-    lines = [f"{len(people)} people, {sum(person.accounts for person in people)} accounts"]
+        return Reply(html=_("Nobody has written to me yet."))
+    lines = [_("{n} people, {accounts} accounts", n=len(people), accounts=sum(person.accounts for person in people))]
     for person in people[:MOST_LISTED]:
-        marks = [f"{person.accounts} accounts"]
-        marks += [f"{person.refused} refused"] if person.refused else []
-        marks += ["member"] if person.is_member else []
-        marks += ["not reachable"] if person.is_unreachable else []
-        lines.append(f"<code>{person.user_id}</code> {text(person.name or 'no name', 30)}: {', '.join(marks)}")
-    lines += [f"… and {len(people) - MOST_LISTED} more"] if len(people) > MOST_LISTED else []
-    return Reply(html="\n".join(lines) + "\n\n/users out ID ends a membership.")
+        marks = [_("{accounts} accounts", accounts=person.accounts)]
+        marks += [_("{n} refused", n=person.refused)] if person.refused else []
+        marks += [_("member")] if person.is_member else []
+        marks += [_("not reachable")] if person.is_unreachable else []
+        lines.append(f"<code>{person.user_id}</code> {text(person.name or _('no name'), 30)}: {', '.join(marks)}")
+    lines += [_("… and {n} more", n=len(people) - MOST_LISTED)] if len(people) > MOST_LISTED else []
+    return Reply(html="\n".join(lines) + "\n\n" + _("/users out ID ends a membership."))
 
 
 def _put_out(call: Call, services: Services) -> Reply:
     if len(call.args) != 2 or call.args[0] != "out" or not call.args[1].isascii() or not call.args[1].isdigit():
         raise wrong_usage("/users [out ID]", "/users out 12345678")
     if len(call.args[1]) > 18 or not services.store.end_membership(int(call.args[1])):
-        return Reply(html="No member has that id. Nothing was changed.")
+        return Reply(html=_("No member has that id. Nothing was changed."))
     return Reply(
-        html="Their membership is ended: they can add no account. What they have is watched as before; "
-        "they can take it with /export and delete it with /forget."
+        html=_(
+            "Their membership is ended: they can add no account. What they have is watched as before; "
+            "they can take it with /export and delete it with /forget."
+        )
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from marginbot.bot.calls import Call, Reply, Services
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 from marginbot.flow.access import AccessMode
 
 INVITES_UNUSED = {
-    AccessMode.OPEN: "Anyone may register accounts here (MARGINBOT_ACCESS=open): no invitation is needed.",
-    AccessMode.ADMINS: "Only operators may register accounts here (MARGINBOT_ACCESS=admins): an invitation "
-    "would open nothing.",
+    AccessMode.OPEN: later("Anyone may register accounts here (MARGINBOT_ACCESS=open): no invitation is needed."),
+    AccessMode.ADMINS: later(
+        "Only operators may register accounts here (MARGINBOT_ACCESS=admins): an invitation would open nothing."
+    ),
 }
 
 
@@ -17,12 +19,16 @@ async def invite(call: Call, services: Services) -> Reply:
     """/invite: a code for one person."""
     services.access.require_operator(call.person.user_id)
     if services.access.mode in INVITES_UNUSED:
-        return Reply(html=INVITES_UNUSED[services.access.mode])
+        return Reply(html=_(INVITES_UNUSED[services.access.mode]))
     code, expires_at = services.access.invite(call.person.user_id, call.at)
     return Reply(
-        html="🎟 One invitation, for one person, until "
-        f"{expires_at:%d %b %H:%M} UTC. Pass this on:\n\n{call.link(code)}\n\nor have them send me\n"
-        f"<code>/start {text(code)}</code>"
+        html=_(
+            "🎟 One invitation, for one person, until {until} UTC. Pass this on:\n\n{link}\n\nor have "
+            "them send me\n<code>/start {code}</code>",
+            until=f"{expires_at:%d %b %H:%M}",
+            link=call.link(code),
+            code=text(code),
+        )
     )
 
 

@@ -8,12 +8,13 @@ from datetime import timedelta
 from marginbot.bot import render_account
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import until
+from marginbot.bot.language import _, later
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.notices import Notice
 from marginbot.flow.preferences import Quieted, parse_duration
 
 YES = frozenset({"ack", "ok", "okay", "k", "yes", "seen", "got it", "on it", "noticed", "done", "👍", "👌", "✅"})
-NOTHING_OPEN = "There is no alert to quiet at the moment."
+NOTHING_OPEN = later("There is no alert to quiet at the moment.")
 
 
 async def ack(call: Call, services: Services) -> Reply:
@@ -63,6 +64,6 @@ def _one(call: Call, services: Services, notice: Notice, wait: timedelta | None)
 
 def _told(done: Sequence[Quieted], call: Call) -> Reply:
     if not done:
-        return Reply(html=NOTHING_OPEN)
-    word = "Acknowledged" if done[0].mute.kind is MuteKind.ACKNOWLEDGED else "Snoozed"
+        return Reply(html=_(NOTHING_OPEN))
+    word = _("Acknowledged") if done[0].mute.kind is MuteKind.ACKNOWLEDGED else _("Snoozed")
     return Reply(html=render_account.quieted(done, word, [until(q.mute.until, call.at) for q in done]))

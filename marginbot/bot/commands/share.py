@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
+from marginbot.bot.language import _
 
 
 async def share(call: Call, services: Services) -> Reply:
@@ -12,10 +13,13 @@ async def share(call: Call, services: Services) -> Reply:
         raise wrong_usage("/share LABEL [amounts]", "/share main")
     amounts = len(call.args) == 2
     account = services.preferences.share(call.person.user_id, call.chat_id, call.args[0], amounts=amounts, now=call.at)
-    what = "grades, percentages and amounts" if amounts else "grades and percentages, no amounts"
+    what = _("grades, percentages and amounts") if amounts else _("grades and percentages, no amounts")
     return Reply(
-        html=f"👥 This group may now see <b>{text(account.label, 24)}</b> with /status: {what}. "
-        f"Take it back with /unshare {text(account.label, 24)}"
+        html=_(
+            "👥 This group may now see <b>{label}</b> with /status: {what}. Take it back with /unshare {label}",
+            label=text(account.label, 24),
+            what=what,
+        )
     )
 
 
@@ -24,4 +28,4 @@ async def unshare(call: Call, services: Services) -> Reply:
     if len(call.args) != 1:
         raise wrong_usage("/unshare LABEL", "/unshare main")
     account = services.preferences.unshare(call.person.user_id, call.chat_id, call.args[0])
-    return Reply(html=f"This group no longer sees <b>{text(account.label, 24)}</b>.")
+    return Reply(html=_("This group no longer sees <b>{label}</b>.", label=text(account.label, 24)))

@@ -7,10 +7,11 @@ from dataclasses import replace
 from marginbot.bot.calls import Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import add
 from marginbot.bot.commands.buddy import PAYLOAD, ask_them
+from marginbot.bot.language import _, later
 
-WHAT_I_AM = (
-    "I watch the margin of your exchange accounts with read-only keys and warn you, "
-    "step by step, long before a liquidation."
+WHAT_I_AM = later(
+    "I watch the margin of your exchange accounts with read-only keys and warn you, step by "
+    "step, long before a liquidation."
 )
 
 
@@ -18,37 +19,43 @@ async def start(call: Call, services: Services) -> Reply:
     """/start [CODE|add]: who the bot is, and what to do next."""
     if not call.private:
         return Reply(
-            html=f"👋 {WHAT_I_AM} Accounts are added in our private chat; their owner may show them here with /share.",
-            buttons=((Button("Open the private chat", url=call.link("add")),),),
+            html=_(
+                "👋 {what_i_am} Accounts are added in our private chat; their owner may show them here with /share.",
+                what_i_am=_(WHAT_I_AM),
+            ),
+            buttons=((Button(_("Open the private chat"), url=call.link("add")),),),
         )
     if call.args[:1] == ("add",):
         return await add(replace(call, args=()), services)
     if call.args and call.args[0].startswith(PAYLOAD):
         return ask_them(call, call.args[0].removeprefix(PAYLOAD), services)
     if services.access.may_register(call.person.user_id):
-        return Reply(html=f"👋 {WHAT_I_AM}\n\n{_next_step(call, services)}", buttons=_ways(call, services))
+        return Reply(html=f"👋 {_(WHAT_I_AM)}\n\n{_next_step(call, services)}", buttons=_ways(call, services))
     if not call.args:
         services.access.require_member(call.person.user_id)
     services.store.remember_person(call.person, call.chat_id, call.at)
     services.store.redeem_invite(call.args[0], call.person.user_id, call.at)
     # The bot may be open to operators only: then a code, even a good one, opens nothing.
     services.access.require_member(call.person.user_id)
-    return Reply(html=f"👋 Welcome. {WHAT_I_AM}\n\n{_next_step(call, services)}", buttons=_ways(call, services))
+    return Reply(
+        html=_("👋 Welcome. {what_i_am}", what_i_am=_(WHAT_I_AM)) + f"\n\n{_next_step(call, services)}",
+        buttons=_ways(call, services),
+    )
 
 
 def _ways(call: Call, services: Services) -> Rows:
     """The next sensible step, to tap."""
     if services.store.accounts_of(call.person.user_id):
-        return ((Button("How are they?", "go-status:"), Button("Add another account", "go-add:")),)
-    return ((Button("Add my first account", "go-add:"),),)
+        return ((Button(_("How are they?"), "go-status:"), Button(_("Add another account"), "go-add:")),)
+    return ((Button(_("Add my first account"), "go-add:"),),)
 
 
 def _next_step(call: Call, services: Services) -> str:
     if services.store.accounts_of(call.person.user_id):
-        return "/status shows how your accounts are. /add adds another one, /help lists the rest."
-    return (
-        "Next: /add your first account. You need a <b>read-only</b> API key of your exchange "
-        "(or just the address, where the exchange is on a chain). /help lists the rest."
+        return _("/status shows how your accounts are. /add adds another one, /help lists the rest.")
+    return _(
+        "Next: /add your first account. You need a <b>read-only</b> API key of your exchange (or "
+        "just the address, where the exchange is on a chain). /help lists the rest."
     )
 
 
@@ -57,5 +64,5 @@ async def cancel(call: Call, services: Services) -> Reply:
     asked = services.questions.drop(call.person.user_id)
     services.links.drop(call.person.user_id)
     if services.dialogues.end(call.person.user_id) or asked:
-        return Reply(html="Cancelled. Nothing was stored.")
-    return Reply(html="There is nothing to cancel.")
+        return Reply(html=_("Cancelled. Nothing was stored."))
+    return Reply(html=_("There is nothing to cancel."))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from marginbot.bot import render_rescue, render_whatif
 from marginbot.bot.calls import Call, Reply, Rows, Services, wrong_usage
+from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
 from marginbot.domain.errors import NotAllowed, RequestError
 from marginbot.domain.shocks import FUNDING_HOURS, USUAL_FUNDING, Funding, Shock, parse_shock
 from marginbot.flow.ports import Account
 from marginbot.flow.whatif import parse_target, stale_before
 
-NO_ACCOUNT = "You have no account here yet. Add one: /add"
+NO_ACCOUNT = later("You have no account here yet. Add one: /add")
 DEPEGGED = 0.97
 DAY_HOURS = 24.0
 MOVES = {"d5": -0.05, "d10": -0.10, "d20": -0.20, "u5": 0.05, "u10": 0.10, "u20": 0.20}
@@ -23,7 +24,7 @@ async def stress(call: Call, services: Services) -> Reply:
     label, words = services.whatif.split_label(user_id, call.args)
     accounts = services.store.accounts_of(user_id)
     if not accounts:
-        return Reply(html=NO_ACCOUNT)
+        return Reply(html=_(NO_ACCOUNT))
     chosen = next((account for account in accounts if account.label == label), None)
     buttons = render_whatif.panel(accounts, chosen)
     if not words:
@@ -48,7 +49,7 @@ async def topup(call: Call, services: Services) -> Reply:
     user_id = call.person.user_id
     label, words = services.whatif.split_label(user_id, call.args)
     if not services.store.accounts_of(user_id):
-        return Reply(html=NO_ACCOUNT)
+        return Reply(html=_(NO_ACCOUNT))
     if label is None and len(words) > 1:
         services.store.account(user_id, words[0])  # they meant a label, and it is not theirs
     target = parse_target(words)
@@ -72,7 +73,7 @@ async def pressed_shock(user_id: int, account_id: int, code: str, services: Serv
     accounts = services.store.accounts_of(user_id)
     chosen = next((account for account in accounts if account.id == account_id), None)
     if account_id and chosen is None:
-        raise NotAllowed("not the owner", advice="Only the owner of this account may do that.")
+        raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))
     buttons = render_whatif.panel(accounts, chosen)
     label = chosen.label if chosen else None
     shock = _shock_of(code, services.whatif.stablecoins(user_id, label))
@@ -89,7 +90,7 @@ def _shock_of(code: str, stables: list[str]) -> Shock | None:
     pegs = dict.fromkeys(stables, DEPEGGED)
     if code == "peg":
         if not pegs:
-            raise RequestError("no stablecoin", advice="No stablecoin backs these accounts.")
+            raise RequestError("no stablecoin", advice=_("No stablecoin backs these accounts."))
         return Shock(pegs=pegs)
     if code == "all":
         funding = Funding(USUAL_FUNDING, DAY_HOURS / FUNDING_HOURS, known=False)

@@ -1,0 +1,93 @@
+"""What is to be translated, as it stands in the code, and what the catalogues make of it.
+
+After a change of texts: `python -m tests.bot.catalogues` brings every catalogue up to date (new texts are added with
+nothing in them, those gone are dropped) and lists what is not translated yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+import marginbot
+from marginbot.bot.language import DOMAIN, ENGLISH, LANGUAGES
+from marginbot.domain.errors import MarginbotError
+
+PACKAGE = Path(marginbot.__file__).parent
+KEYWORDS = {"_": None, "later": None, "plural": (1, 2)}
+TRANSLATED = sorted(set(LANGUAGES) - {ENGLISH})
+Id = str | tuple[str, ...]
+
+
+def wanted() -> set[Id]:
+    """Every text of the code: those marked in it, and what each kind of error advises."""
+    found: set[Id] = set()
+    for _file, _line, message, *_rest in extract_from_dir(str(PACKAGE), [("**.py", "python")], keywords=KEYWORDS):
+        found.add(tuple(message) if isinstance(message, tuple | list) else message)
+    return (found | {kind.advice for kind in errors(MarginbotError)}) - {""}
+
+
+def errors(kind: type[MarginbotError]) -> Iterator[type[MarginbotError]]:
+    """A kind of error and all kinds of it in the tree of the domain."""
+    if kind.__module__ == MarginbotError.__module__:
+        yield kind
+    for each in kind.__subclasses__():
+        yield from errors(each)
+
+
+def path_of(language: str) -> Path:
+    return PACKAGE / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def catalogue(language: str) -> Catalog:
+    if not path_of(language).exists():
+        return Catalog(locale=language, domain=DOMAIN)
+    return read_po(BytesIO(path_of(language).read_bytes()), locale=language, domain=DOMAIN)
+
+
+def messages(language: str) -> dict[Id, Message]:
+    return {_id(message): message for message in catalogue(language) if message.id}
+
+
+def _id(message: Message) -> Id:
+    return message.id if isinstance(message.id, str) else tuple(message.id)
+
+
+def strings(message: Message) -> list[str]:
+    """The translations: one, or one for each plural form."""
+    return [message.string] if isinstance(message.string, str) else list(message.string or ())
+
+
+def update(language: str, translations: dict[Id, str | tuple[str, ...]] | None = None) -> list[Id]:
+    """Write the catalogue anew with what the code wants; what it does not translate."""
+    before = messages(language)
+    after = Catalog(
+        locale=language, domain=DOMAIN, project="marginbot", fuzzy=False, header_comment=f"# {LANGUAGES[language]}."
+    )
+    missing: list[Id] = []
+    for wants in sorted(wanted(), key=str):
+        told = (translations or {}).get(wants) or (before[wants].string if wants in before else "")
+        after.add(wants, told if told else ("" if isinstance(wants, str) else ("",) * after.num_plurals))
+        if not told or (not isinstance(told, str) and not all(told)):
+            missing.append(wants)
+    written = BytesIO()
+    write_po(written, after, width=100, no_location=True, sort_output=True)
+    steady = b"\n".join(
+        line
+        for line in written.getvalue().split(b"\n")
+        if not line.startswith((b'"POT-Creation-Date', b'"PO-Revision-Date', b'"Last-Translator', b'"Generated-By'))
+    )
+    path_of(language).parent.mkdir(parents=True, exist_ok=True)
+    path_of(language).write_bytes(steady)
+    return missing
+
+
+if __name__ == "__main__":
+    for each in TRANSLATED:
+        for text in update(each):
+            print(each, text)  # noqa: T201
