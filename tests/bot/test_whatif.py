@@ -96,9 +96,10 @@ async def test_everything_else_goes_on_while_an_account_is_thought_about(
     thinking = asyncio.ensure_future(ask(desk))
     for _ in range(20):
         await asyncio.sleep(0)
-    assert not thinking.done()
+    waits = not thinking.done()
     held.set()
     assert await thinking and await holding
+    assert waits
 
 
 async def test_stress_over_all_accounts(night: Desk) -> None:
