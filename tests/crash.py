@@ -24,7 +24,7 @@ from tests.servers.telegram import Message, TelegramServer, threaded
 FULL_PRICE = 60_000
 FLOOR = 0.802  # where five times leveraged accounts are in an emergency
 REPEAT = "(may be a repeat)"
-HEAD = "binanceusdm"
+HEAD = re.compile(r"· acc\d+ ·")  # of an alert: grade, account, what to do
 ABOUT = re.compile(r"(?i:\bread) \d\d:|Blind since")  # which reading, or which blindness, a message is about
 
 
@@ -108,7 +108,7 @@ class Aftermath:
             for block in text.split("\n\n"):
                 lines = block.split("\n")
                 read = next((line for line in text.split("\n") if ABOUT.search(line)), "")
-                if HEAD in lines[0] and (lines[0], read) in seen and REPEAT not in text:
+                if HEAD.search(lines[0]) and (lines[0], read) in seen and REPEAT not in text:
                     found.append(lines[0])
                 seen.add((lines[0], read))
         return found
@@ -172,7 +172,7 @@ class Crash:
             ).fetchall()
             unwritten = conn.execute(UNWRITTEN).fetchall()
         alerts = {
-            user: [m for m in self.tg.messages(user) if HEAD in m.text.split("\n")[0] and " · " in m.text]
+            user: [m for m in self.tg.messages(user) if HEAD.search(m.text.split("\n")[0])]
             for user in set(self.people.values())
         }
         return Aftermath(kills, [Told(*row) for row in rows], [str(row) for row in unwritten], alerts)
