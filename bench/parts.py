@@ -32,7 +32,8 @@ from marginbot.domain.margin import MarginMode, Pool, Position, Side, Snapshot
 from marginbot.domain.tiers import LeverageTier, with_deductions
 from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.budget import LIMITS
-from marginbot.flow.cycle import Cycle, CycleSettings
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import CycleSettings
 from marginbot.flow.live_marks import LiveMarks
 from marginbot.flow.ports import Credential, Person
 from tests.fakes import FakeReader

@@ -31,7 +31,8 @@ from bench.exchange import Exchange, exchange
 from marginbot.exchanges.budget import Limit
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.urls import rebased
-from marginbot.flow.cycle import Cycle, CycleSettings
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import CycleSettings
 from marginbot.flow.ports import Account, Credential, Person
 from marginbot.store import SqliteStore, open_store
 

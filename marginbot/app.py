@@ -37,7 +37,8 @@ from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.audit import Auditor
 from marginbot.flow.buddies import BuddyDesk
 from marginbot.flow.channels import ChannelDesk
-from marginbot.flow.cycle import Cycle, CycleSettings
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import CycleSettings
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.escalation import Escalation
 from marginbot.flow.history import HistoryKeeper

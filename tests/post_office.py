@@ -17,7 +17,7 @@ from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import PoolReport
-from marginbot.flow.cycle import note_of_end
+from marginbot.flow.decide import note_of_end
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.ports import Account, Credential, CycleRecord, Person
 from marginbot.store.sqlite_store import SqliteStore, open_store

@@ -14,7 +14,7 @@ from marginbot.domain.alerting import MuteKind
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.report import AccountReport, PoolReport, PositionReport
-from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Standing
 from marginbot.flow.status import age_seconds, grade_of, is_blind
 

@@ -25,7 +25,7 @@ from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Notice, Outcome, Sent, Shown
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
-from marginbot.flow.cycle import CycleSettings
+from marginbot.flow.decide import CycleSettings
 from marginbot.flow.ports import Person, Standing
 from marginbot.flow.status import grade_of, is_blind
 from marginbot.sim.book import Account

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from marginbot.domain.errors import Cause, NoSuchAccount, VenueDown
-from marginbot.flow.cycle import ACCOUNT, Cycle
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Account, Store, Unreadable
 
 LATE = timedelta(seconds=2)  # after its time has come; how long it may really wait, the alerts decide

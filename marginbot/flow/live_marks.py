@@ -26,7 +26,8 @@ from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.report import AccountReport, PoolReport, assess, judged, with_way_back
 from marginbot.domain.volatility import Volatility
-from marginbot.flow.cycle import Context, Cycle, underlyings_of
+from marginbot.flow.cycle import Cycle, underlyings_of
+from marginbot.flow.decide import Context
 from marginbot.flow.ports import Account, CycleRecord, LastReading, Store
 from marginbot.flow.tasks import Tasks, ended
 

@@ -21,7 +21,8 @@ from marginbot.domain.forced import ForcedClose
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.pushed import RiskPush, concerned
-from marginbot.flow.cycle import Context, Cycle
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import Context
 from marginbot.flow.intervals import interval
 from marginbot.flow.ports import Account, Credential, CycleRecord, Store
 from marginbot.flow.tasks import ended

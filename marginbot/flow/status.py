@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
-from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Standing, Store
 
 

@@ -16,7 +16,7 @@ from marginbot.domain.errors import (
 )
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import NewNotice
-from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import CycleRecord
 from tests.bot.alerts import CRITICAL, alerted, mute_of, pressed
 from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, NOW, facts

@@ -15,7 +15,7 @@ from marginbot.bot.render_status import View
 from marginbot.domain.alerting import AlertState, Mute, MuteKind
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
-from marginbot.flow.cycle import ACCOUNT
+from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Credential, Standing
 from marginbot.flow.preferences import Quieted
 from marginbot.flow.registration import Request

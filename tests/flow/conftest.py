@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from marginbot.domain.notices import NewNotice
-from marginbot.flow.cycle import Cycle, CycleSettings
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import CycleSettings
 from marginbot.flow.ports import Account, Credential, CycleRecord, Person
 from marginbot.store.sqlite_store import SqliteStore, open_store
 from tests.builders import Clock

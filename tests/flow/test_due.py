@@ -9,7 +9,8 @@ import pytest
 
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
-from marginbot.flow.cycle import ACCOUNT, Cycle
+from marginbot.flow.cycle import Cycle
+from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.late import LateWatch
 from marginbot.flow.ports import Account
 from tests.builders import long_at
