@@ -10,7 +10,8 @@ from marginbot.bot import render_alert
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import quiet, text, until
 from marginbot.bot.render import length
-from marginbot.bot.render_alert import BLINDNESS, BUDGET
+from marginbot.bot.render_alert import BUDGET
+from marginbot.bot.render_news import BLINDNESS
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import NoteKind, Notice, Shown
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.language import _
-from marginbot.bot.render_alert import CAUSES
+from marginbot.bot.render_news import CAUSES
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState

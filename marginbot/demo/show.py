@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from marginbot.app import Desk, Watch, build_desk, build_watch, utc_now
-from marginbot.bot import figures, render_account, render_alert
+from marginbot.bot import figures, render_account, render_alert, render_news
 from marginbot.bot.render import to_plain, to_rich
 from marginbot.demo.scenarios import Scenario, Twist
 from marginbot.demo.stage import Board, Stage
@@ -55,7 +55,7 @@ class DemoMessenger:
         self._shown.add(notice.id)
         facts = notice.facts
         html = render_alert.alert(notice, now)
-        blind = facts.reason in render_alert.BLINDNESS
+        blind = facts.reason in render_news.BLINDNESS
         grade = facts.grade or Grade.OK
         self._story.told.append(Told(now, None if blind else grade, facts.reason))
         self._stage.event(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marginbot.bot import figures as fig
-from marginbot.bot import render_alert
+from marginbot.bot import render_alert, render_news
 from marginbot.bot.messenger import letter_of
 from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.domain.alerting import Reason
@@ -341,9 +341,9 @@ def test_a_position_that_eased_and_then_went_is_told_as_serious() -> None:
 def test_failure_19_every_cause_of_blindness_is_named_with_what_to_do(error: type[ReadingError]) -> None:
     about = facts(reason=Reason.WENT_BLIND, cause=error.cause, advice=error.advice, pool=None)
     shown = render_alert.alert(notice(about, subject=""), NOW)
-    assert render_alert.CAUSES[error.cause] in shown
+    assert render_news.CAUSES[error.cause] in shown
     assert "at the exchange" in shown or (error.cause is Cause.KEY_REFUSED and "IP list" in shown)
 
 
 def test_every_cause_has_words() -> None:
-    assert set(render_alert.CAUSES) == set(Cause)
+    assert set(render_news.CAUSES) == set(Cause)
