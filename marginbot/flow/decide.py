@@ -106,7 +106,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         if decision.speak:
             told = pool and with_way_back(pool, reading, volatilities, ladders=context.ladders, now=context.now)
             facts = replace(_facts(context, decision, before, report=report, pool=told), loss=lost.get(subject))
-            notices.append(_notice(context, subject, decision, facts))
+            notices.append(notice_of(context, subject, decision, facts))
     return CycleRecord(
         account_id=context.account.id,
         at=context.now,
@@ -137,7 +137,7 @@ def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
     notices = []
     if decision.speak:
         facts = replace(_facts(context, decision, before, report=None, pool=None), advice=reading.advice)
-        notices.append(_notice(context, ACCOUNT, decision, facts))
+        notices.append(notice_of(context, ACCOUNT, decision, facts))
     wait = interval(context.settings.poll_interval, before.grade, before.cushion)
     if reading.cause in (Cause.BANNED, Cause.RATE_LIMITED):
         wait = max(wait, context.settings.poll_interval, BAN_PAUSE if reading.cause is Cause.BANNED else wait)
@@ -215,7 +215,8 @@ def _unwatched_since(decision: Decision, before: AlertState) -> datetime | None:
     return decision.state.blind_since
 
 
-def _notice(context: Context, subject: str, decision: Decision, facts: Facts) -> NewNotice:
+def notice_of(context: Context, subject: str, decision: Decision, facts: Facts) -> NewNotice:
+    """The message of a decision, to the chat where the account was registered."""
     return NewNotice(
         account_id=context.account.id,
         subject=subject,

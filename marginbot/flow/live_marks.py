@@ -23,11 +23,11 @@ from marginbot.domain.grading import Grade
 from marginbot.domain.live import Alarm, LiveBook, followable, lower, moved, rungs_of
 from marginbot.domain.losses import described
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import Facts, NewNotice
+from marginbot.domain.notices import Facts
 from marginbot.domain.report import AccountReport, PoolReport, assess, judged, with_way_back
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.cycle import Cycle, underlyings_of
-from marginbot.flow.decide import Context
+from marginbot.flow.decide import Context, notice_of
 from marginbot.flow.ports import Account, CycleRecord, LastReading, Store
 from marginbot.flow.tasks import Tasks, ended
 
@@ -283,18 +283,7 @@ def projection(
                 episode_worst=before.worst,
                 projected_from=read_at,
             )
-            notices.append(
-                NewNotice(
-                    account_id=context.account.id,
-                    subject=pool.name,
-                    episode=decision.state.episode,
-                    number=decision.state.number,
-                    user_id=context.account.user_id,
-                    chat_id=context.account.chat_id,
-                    sound=decision.sound,
-                    facts=facts,
-                )
-            )
+            notices.append(notice_of(context, pool.name, decision, facts))
     if not states:
         return None
     return CycleRecord(

@@ -22,7 +22,7 @@ from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.pushed import RiskPush, concerned
 from marginbot.flow.cycle import Cycle
-from marginbot.flow.decide import Context
+from marginbot.flow.decide import Context, notice_of
 from marginbot.flow.intervals import interval
 from marginbot.flow.ports import Account, Credential, CycleRecord, Store
 from marginbot.flow.tasks import ended
@@ -178,18 +178,7 @@ def raised_by(push: RiskPush, context: Context, *, cause: Cause | None) -> Cycle
                 venue_says=push.what,
                 unread_because=cause,
             )
-            notices.append(
-                NewNotice(
-                    account_id=context.account.id,
-                    subject=subject,
-                    episode=decision.state.episode,
-                    number=decision.state.number,
-                    user_id=context.account.user_id,
-                    chat_id=context.account.chat_id,
-                    sound=decision.sound,
-                    facts=facts,
-                )
-            )
+            notices.append(notice_of(context, subject, decision, facts))
     if not states:
         return None
     return CycleRecord(
