@@ -48,9 +48,9 @@ def redact(value: str) -> None:
 
 def scrub(text: str) -> str:
     """The text without bot tokens and registered secrets."""
-    for secret in _secrets:
-        if secret in text:
-            text = text.replace(secret, STRUCK)
+    # The longest first: a secret that is a part of another one would leave the rest of it standing.
+    for secret in sorted((secret for secret in _secrets if secret in text), key=len, reverse=True):
+        text = text.replace(secret, STRUCK)
     return _TOKEN.sub(STRUCK, _TOKEN_IN_URL.sub(f"/bot{STRUCK}", text))
 
 

@@ -101,6 +101,12 @@ def test_ordinary_words_are_not_struck_out() -> None:
     assert logs.scrub("main account") == "main account"
 
 
+def test_a_secret_that_begins_like_another_leaves_nothing_of_it() -> None:
+    logs.redact("s3cret-one")
+    logs.redact("s3cret-one-and-more")
+    assert logs.scrub("key s3cret-one-and-more, s3cret-one") == f"key {logs.STRUCK}, {logs.STRUCK}"
+
+
 def test_the_registry_of_secrets_is_bounded() -> None:
     for number in range(logs.MOST_PASSING_SECRETS + 5):
         logs.redact(f"passing-{number:06}")
