@@ -12,6 +12,7 @@ without a move it equals the venue's own requirement.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from datetime import datetime
 from marginbot.domain.margin import Pool, Position
 from marginbot.domain.options import Model, OptionModel, model_of
 from marginbot.domain.roots import Shape
-from marginbot.domain.tiers import LeverageTier
+from marginbot.domain.tiers import Schedule, schedule_of
 
 STABLE = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "DAI", "USDE", "USD1", "BFUSD", "BNFCR", "EUR"})
 
@@ -39,7 +40,7 @@ class Line:
     option: Model | None
     per_dollar: float  # pool currency per dollar of option value now
     counts: bool  # False: an option value the pool's equity leaves out
-    tiers: tuple[tuple[float, float, float], ...]  # cap, rate, deduction
+    tiers: Schedule | None
     symbol: str
 
     def profit(self, move: float, shock: float = 0.0) -> float:
@@ -56,16 +57,22 @@ class Line:
             return self.held + (max(0.0, -self._option_change(move, shock)) if outside else 0.0)
         notional = self.notional / (1 + move) if self.coin_settled else self.notional * (1 + move)
         if self.tiers:
-            rate, deduction = next(((r, c) for cap, r, c in self.tiers if notional < cap), self.tiers[-1][1:])
-            return max(0.0, notional * rate - deduction)
+            tier = bisect_right(self.tiers.caps, notional)
+            return max(0.0, notional * self.tiers.rates[tier] - self.tiers.deductions[tier])
         return self.held * notional / self.notional if self.notional else self.held
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether its requirement is a chain of straight pieces, each steeper than the one before."""
+        return not self.is_option and (self.tiers is None or self.tiers.is_convex)
 
     def knots(self) -> list[float]:
         """Moves of the underlying at which the requirement changes its slope."""
-        if self.is_option or not self.notional:
+        if self.is_option or not self.notional or self.tiers is None:
             return []
-        bends = [cap for cap, _, _ in self.tiers if math.isfinite(cap)]
-        bends += [deduction / rate for _, rate, deduction in self.tiers if rate > 0 and deduction > 0]
+        bends = [cap for cap in self.tiers.caps if math.isfinite(cap)]
+        lines = zip(self.tiers.rates, self.tiers.deductions, strict=True)
+        bends += [deduction / rate for rate, deduction in lines if rate > 0 and deduction > 0]
         if self.coin_settled:
             return [self.notional / at - 1 for at in bends if at > 0]
         return [at / self.notional - 1 for at in bends]
@@ -131,6 +138,16 @@ class Book:
         """Whether volatility itself can hurt."""
         return any(line.option is not None for line in self.lines)
 
+    def is_concave(self, underlying: str) -> bool:
+        """Whether the distance to the trigger, if this alone moves, has no dent: what holds at both ends holds."""
+        lines = [line for line, _ in self.touched_by.get(underlying, ())]
+        inverse = any(line.coin_settled for line in lines)
+        if inverse and (
+            not all(line.coin_settled for line in lines) or any(a == underlying for a, _ in self.collateral)
+        ):
+            return False
+        return all(line.is_convex for line in lines)
+
     def after(self, moves: Mapping[str, float], shock: float = 0.0) -> tuple[float, float]:
         """Equity and maintenance margin after `moves` (fraction by underlying) and a shock to implied volatility."""
         profit = sum(value * moves[asset] for asset, value in self.collateral if asset in moves)
@@ -167,8 +184,9 @@ class Mover:
     @classmethod
     def of(cls, book: Book, betas: Mapping[str, float], *, volatility_per_move: float, most_shock: float) -> Mover:
         """The part of a book that moves, apart from the part that stands still."""
-        moving = tuple((line, betas[line.underlying]) for line in book.lines if line.underlying in betas)
-        still = sum(line.requirement(0.0) for line in book.lines if line.underlying not in betas)
+        touched = [(line, need, beta) for name, beta in betas.items() for line, need in book.touched_by.get(name, ())]
+        moving = tuple((line, beta) for line, _, beta in touched)
+        still = book.modelled - sum(need for _, need, _ in touched) if len(touched) < len(book.lines) else 0.0
         collateral = sum(value * betas[asset] for asset, value in book.collateral if asset in betas)
         return cls(book, betas, volatility_per_move, most_shock, moving, collateral, still)
 
@@ -222,14 +240,9 @@ def _line(pool: Pool, position: Position, now: datetime) -> Line:
         option=model_of(position.option, now) if position.option else None,
         per_dollar=per_dollar,
         counts=pool.option_equity_counts,
-        tiers=tuple(_floats(tier) for tier in position.tiers),
+        tiers=schedule_of(position.tiers) if position.tiers else None,
         symbol=position.symbol,
     )
-
-
-def _floats(tier: LeverageTier) -> tuple[float, float, float]:
-    cap = math.inf if tier.cap is None else float(tier.cap)
-    return cap, float(tier.maintenance_margin_rate), float(tier.deduction)
 
 
 def _notes(pool: Pool, lines: tuple[Line, ...]) -> tuple[str, ...]:

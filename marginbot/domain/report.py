@@ -13,7 +13,7 @@ from decimal import Decimal
 from marginbot.domain.grading import DecidedBy, Grade, Ladders, grade, regrade
 from marginbot.domain.margin import Pool, PoolState, Snapshot
 from marginbot.domain.rescue import way_back
-from marginbot.domain.room import RoomReport, room_of
+from marginbot.domain.room import RoomReport, decisive_room
 from marginbot.domain.volatility import Volatility
 
 # A gap between the venue's own ratio and ours beyond this (relative) is told, and the worse one grades.
@@ -111,7 +111,7 @@ def assess(
     pools: list[PoolReport] = []
     for pool in snapshot.pools:
         checked, doubts = _cross_checked(pool)
-        rooms = room_of(checked, volatilities, now)
+        rooms = decisive_room(checked, volatilities, now)
         warnings += doubts + list(rooms.notes)
         before = previous.get(pool.name, Grade.OK)
         pools.append(_pool_report(checked, rooms, ladders=ladders, previous=before))

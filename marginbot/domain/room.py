@@ -2,13 +2,15 @@
 
 Asked for each underlying alone and, if there are several, for all of them along a common market move, each by its
 beta. Pools with options are asked a second time with implied volatility rising along with the move. The book is
-revalued as `domain.book` says; the trigger is the smallest move with equity = requirement (`domain.roots`).
+revalued as `domain.book` says; the trigger is the smallest move with equity = requirement (`domain.straight`, and
+`domain.roots` for what is not).
 `room` is signed: -0.05 means a fall of 5 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +18,7 @@ from typing import Protocol
 from marginbot.domain.book import LEAST_MOVE, STABLE, Book, Mover
 from marginbot.domain.margin import Pool, PoolState, Position, Side
 from marginbot.domain.roots import first_breach
+from marginbot.domain.straight import Straight
 from marginbot.domain.volatility import Volatility, default_volatility
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "RoomReport",
     "Scenario",
     "Tightest",
+    "decisive_room",
     "equity_and_requirement",
     "revaluation",
     "room_of",
@@ -40,6 +44,7 @@ MOST_SHOCK = 0.5
 SHOCK_PER_MOVE = MOST_SHOCK / 0.10
 
 _UP_LIMIT = 5.0
+_CLEARLY_LARGER = 1 + 1e-9  # beyond what floats make of equal cushions
 _PROBES = 8
 
 
@@ -88,6 +93,20 @@ class RoomReport:
 
 def room_of(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -> RoomReport:
     """Room of a pool in every scenario; empty (with a note) where it cannot be computed."""
+    return _room(pool, volatilities, now, lambda judged: tuple(map(_scenario, judged.ways())))
+
+
+def decisive_room(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -> RoomReport:
+    """`room_of` with none but the decisive scenario: of the others it is enough that they hold as far."""
+    return _room(pool, volatilities, now, _decisive)
+
+
+def _room(
+    pool: Pool,
+    volatilities: Mapping[str, Volatility],
+    now: datetime,
+    scenarios_of: Callable[[_Judged], tuple[Scenario, ...]],
+) -> RoomReport:
     if pool.state is not PoolState.OK:
         return RoomReport(known=pool.state is not PoolState.UNKNOWN)
     if not pool.positions and not pool.collateral:
@@ -95,13 +114,11 @@ def room_of(pool: Pool, volatilities: Mapping[str, Volatility], now: datetime) -
     unknown = [p.symbol for p in pool.positions if p.notional is None]
     if unknown:
         return _room_from_liquidation_prices(pool, volatilities, unknown)
-    book = Book.of(pool, now)
-    chosen = _chosen(book, volatilities)
-    assumed = [f"{name} {volatility.hourly:.1%}" for name, volatility in chosen.items() if volatility.assumed]
+    judged = _Judged.of(Book.of(pool, now), volatilities)
+    assumed = [f"{name} {volatility.hourly:.1%}" for name, volatility in judged.chosen.items() if volatility.assumed]
     notes = (f"{pool.name}: too few candles yet, hourly move assumed: {', '.join(assumed)}",) if assumed else ()
-    priced = all(line.option is not None for line in book.lines if line.is_option)
-    scenarios = tuple(_scenario(way) for way in _ways(book, chosen))
-    return RoomReport(scenarios=scenarios, notes=notes + book.notes, known=priced)
+    priced = all(line.option is not None for line in judged.book.lines if line.is_option)
+    return RoomReport(scenarios=scenarios_of(judged), notes=notes + judged.book.notes, known=priced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +134,7 @@ def tightest(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float,
     """The worst point of all moves up to `cushion` ordinary hours, either way, in every scenario."""
     book = Book.of(pool, now)
     worst = Tightest(book.equity - book.maintenance_margin)
-    for way in _ways(book, _chosen(book, volatilities)):
+    for way in _Judged.of(book, volatilities).ways():
         for probe in range(1, _PROBES + 1):
             share = cushion * probe / _PROBES
             for move in (max(LEAST_MOVE, -share * way.hourly_down), share * way.hourly_up):
@@ -148,11 +165,16 @@ def equity_and_requirement(pool: Pool, moves: Mapping[str, float], now: datetime
     return revaluation(pool, now)(moves)
 
 
-def _chosen(book: Book, volatilities: Mapping[str, Volatility]) -> dict[str, Volatility]:
-    return {name: volatilities.get(name) or default_volatility(name) for name in sorted(book.underlyings)}
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """What a scenario is about."""
+
+    name: str
+    betas: Mapping[str, float]
+    is_shocked: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Way:
     """What moves in a scenario, and the yardsticks of that move."""
 
@@ -163,48 +185,58 @@ class _Way:
     hourly_up: float
 
 
-def _ways(book: Book, chosen: Mapping[str, Volatility]) -> list[_Way]:
-    """Each underlying alone and, if there are several, all by their betas; with options, all that again, shocked."""
-    moving: list[tuple[str, dict[str, float]]] = [(name, {name: 1.0}) for name in chosen]
-    if len(chosen) > 1:
-        moving.append((MARKET, {name: volatility.beta for name, volatility in chosen.items()}))
-    plain = [_way(book, name, betas, chosen) for name, betas in moving]
-    if not book.has_options:
-        return plain
-    exposed = {line.underlying for line in book.lines if line.is_option}
-    shocked = [(name, betas) for name, betas in moving if exposed & set(betas)]
-    return plain + [_way(book, name + WITH_VOLATILITY, betas, chosen, SHOCK_PER_MOVE) for name, betas in shocked]
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A book and the yardsticks of everything that moves it."""
 
+    book: Book
+    chosen: Mapping[str, Volatility]
+    stakes: Mapping[str, float]
 
-def _way(
-    book: Book, name: str, betas: Mapping[str, float], chosen: Mapping[str, Volatility], shock: float = 0.0
-) -> _Way:
-    """The yardstick of a common move: at it, what is at stake moves by its own yardsticks on the whole."""
-    stakes = book.stakes()
-    if not any(stakes.get(other) for other in betas):
-        stakes = dict.fromkeys(betas, 1.0)
-    reach = sum(stakes.get(other, 0.0) * abs(beta) for other, beta in betas.items())
+    @classmethod
+    def of(cls, book: Book, volatilities: Mapping[str, Volatility]) -> _Judged:
+        chosen = {name: volatilities.get(name) or default_volatility(name) for name in sorted(book.underlyings)}
+        return cls(book, chosen, book.stakes())
 
-    def common(own: Mapping[str, float]) -> float:
-        return sum(stakes.get(other, 0.0) * own[other] for other in betas) / reach
+    def moving(self) -> list[_Moving]:
+        """Each underlying alone and, if several, all by their betas; with options, all that again, shocked."""
+        plain = [_Moving(name, {name: 1.0}) for name in self.chosen]
+        if len(plain) > 1:
+            plain.append(_Moving(MARKET, {name: volatility.beta for name, volatility in self.chosen.items()}))
+        exposed = {line.underlying for line in self.book.lines if line.is_option} if self.book.has_options else set()
+        touched = [one for one in plain if exposed & set(one.betas)]
+        return plain + [_Moving(one.name + WITH_VOLATILITY, one.betas, is_shocked=True) for one in touched]
 
-    return _Way(
-        name=name,
-        mover=Mover.of(book, betas, volatility_per_move=shock, most_shock=MOST_SHOCK),
-        hourly=common({other: chosen[other].hourly for other in betas}),
-        hourly_down=common({other: chosen[other].down for other in betas}),
-        hourly_up=common({other: chosen[other].up for other in betas}),
-    )
+    def ways(self) -> list[_Way]:
+        """All of them."""
+        return [self.way(one) for one in self.moving()]
+
+    def way(self, one: _Moving) -> _Way:
+        """The yardstick of a common move: at it, what is at stake moves by its own yardsticks on the whole."""
+        at_stake = {name: self.stakes.get(name, 0.0) for name in one.betas}
+        if not any(at_stake.values()):
+            at_stake = dict.fromkeys(one.betas, 1.0)
+        reach = sum(stake * abs(one.betas[name]) for name, stake in at_stake.items())
+        per_move, most = (SHOCK_PER_MOVE, MOST_SHOCK) if one.is_shocked else (0.0, 0.0)
+        return _Way(
+            name=one.name,
+            mover=Mover.of(self.book, one.betas, volatility_per_move=per_move, most_shock=most),
+            hourly=sum(stake * self.chosen[name].hourly for name, stake in at_stake.items()) / reach,
+            hourly_down=sum(stake * self.chosen[name].down for name, stake in at_stake.items()) / reach,
+            hourly_up=sum(stake * self.chosen[name].up for name, stake in at_stake.items()) / reach,
+        )
+
+    def holds(self, one: _Moving, cushion: float) -> bool:
+        """Whether the cushion of an underlying alone is known to be larger, without working it out."""
+        if one.name not in self.chosen or math.isinf(cushion) or not self.book.is_concave(one.name):
+            return False
+        yardsticks, reach = self.chosen[one.name], cushion * _CLEARLY_LARGER
+        ends = max(LEAST_MOVE, -reach * yardsticks.down), min(_UP_LIMIT, reach * yardsticks.up)
+        return all(equity > needed for equity, needed in (self.book.after({one.name: move}) for move in ends))
 
 
 def _scenario(way: _Way) -> Scenario:
-    mover = way.mover
-    down: float | None = 0.0
-    up: float | None = 0.0  # past the trigger no room is left
-    if mover.distance(0.0) > 0:
-        knots, shape = mover.knots(), mover.shape
-        down = first_breach(mover.distance, LEAST_MOVE, knots, shape)
-        up = first_breach(mover.distance, _UP_LIMIT, knots, shape)
+    down, up = _breaches(way.mover)
     return Scenario(
         name=way.name,
         down=down,
@@ -213,6 +245,30 @@ def _scenario(way: _Way) -> Scenario:
         hourly_down=way.hourly_down,
         hourly_up=way.hourly_up,
     )
+
+
+def _breaches(mover: Mover) -> tuple[float | None, float | None]:
+    if mover.distance(0.0) <= 0:
+        return 0.0, 0.0  # past the trigger no room is left
+    straight = Straight.of(mover)
+    if straight is not None:
+        return straight.first_breach(LEAST_MOVE), straight.first_breach(_UP_LIMIT)
+    knots, shape = mover.knots(), mover.shape
+    down = first_breach(mover.distance, LEAST_MOVE, knots, shape)
+    return down, first_breach(mover.distance, _UP_LIMIT, knots, shape)
+
+
+def _decisive(judged: _Judged) -> tuple[Scenario, ...]:
+    """The first of those with the smallest cushion, looked for from the end: the common move is the likeliest."""
+    best: Scenario | None = None
+    cushion = math.inf
+    for one in reversed(judged.moving()):
+        if judged.holds(one, cushion):
+            continue
+        found = _scenario(judged.way(one))
+        if found.cushion is not None and found.cushion <= cushion:
+            best, cushion = found, found.cushion
+    return () if best is None else (best,)
 
 
 def _room_from_liquidation_prices(pool: Pool, volatilities: Mapping[str, Volatility], unknown: list[str]) -> RoomReport:

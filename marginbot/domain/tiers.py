@@ -7,9 +7,11 @@ Binance "Leverage and Margin of USDⓈ-M Futures"; checked against its published
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,46 @@ def with_deductions(tiers: Sequence[LeverageTier]) -> tuple[LeverageTier, ...]:
         rate = tier.maintenance_margin_rate
         filled.append(LeverageTier(tier.floor, tier.cap, rate, deduction))
     return tuple(filled)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Tiers in floats, for projections: up to `caps[k]` a notional needs `rates[k] * notional - deductions[k]`."""
+
+    caps: tuple[float, ...]  # of all but the last tier, which goes on
+    rates: tuple[float, ...]
+    deductions: tuple[float, ...]
+    is_convex: bool  # without steps, and never flatter further up
+
+    @classmethod
+    def of(cls, tiers: Sequence[LeverageTier]) -> Schedule:
+        """The same tiers."""
+        caps = tuple(math.inf if tier.cap is None else float(tier.cap) for tier in tiers[:-1])
+        rates = tuple(float(tier.maintenance_margin_rate) for tier in tiers)
+        deductions = tuple(float(tier.deduction) for tier in tiers)
+        return cls(caps, rates, deductions, _is_convex(caps, rates, deductions))
+
+
+_KEPT: dict[int, tuple[Sequence[LeverageTier], Schedule]] = {}
+_MOST_KEPT = 8192
+
+
+def schedule_of(tiers: Sequence[LeverageTier]) -> Schedule:
+    """`Schedule.of`, remembered by the very object: all accounts of a venue share it, and its hash costs as much."""
+    kept = _KEPT.get(id(tiers))
+    if kept is not None and kept[0] is tiers:
+        return kept[1]
+    if len(_KEPT) >= _MOST_KEPT:
+        _KEPT.clear()
+    schedule = Schedule.of(tiers)
+    _KEPT[id(tiers)] = (tiers, schedule)
+    return schedule
+
+
+def _is_convex(caps: Sequence[float], rates: Sequence[float], deductions: Sequence[float]) -> bool:
+    steps = [
+        abs(cap * (high - low) - (more - less)) > 1e-12 * max(1.0, cap * high)
+        for cap, (low, high), (less, more) in zip(caps, pairwise(rates), pairwise(deductions), strict=True)
+    ]
+    rising = all(one < other for one, other in pairwise(caps)) and all(one <= other for one, other in pairwise(rates))
+    return rising and not any(steps)
