@@ -12,8 +12,8 @@ from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
 from marginbot.bot.render_whatif import age
 from marginbot.domain.margin import MarginMode
-from marginbot.domain.rescue import Target
 from marginbot.domain.rescue_sheet import CLOSING_FEE, Close, Deposit, Sheet
+from marginbot.domain.shortfall import Target
 from marginbot.domain.transfers import Transfer
 from marginbot.flow.whatif import PoolSheet, Rescue
 

@@ -152,9 +152,8 @@ class Book:
         """Equity and maintenance margin after `moves` (fraction by underlying) and a shock to implied volatility."""
         profit = sum(value * moves[asset] for asset, value in self.collateral if asset in moves)
         added = 0.0
-        for name in self.touched_by if shock else moves:  # volatility moves every option, a price only its own lines
+        for name, move in moves.items():  # a shock, too, reaches only the lines of what is named
             for line, need in self.touched_by.get(name, ()):
-                move = moves.get(name, 0.0)
                 profit += line.profit(move, shock)
                 added += line.requirement(move, shock) - need
         return self.equity + profit, (self.modelled + added) * self.scale + self.fixed

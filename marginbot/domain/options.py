@@ -14,6 +14,7 @@ from datetime import datetime
 from marginbot.domain.margin import Option
 
 _SECONDS_PER_YEAR = 365.0 * 86400.0
+_EXACT = 1e-14  # of the forward: nearer to the mark no float comes
 _MAX_VOLATILITY = 10.0  # 1000 % a year: beyond it the mark is not a price of this option
 
 
@@ -101,13 +102,27 @@ def fit(option: Option, now: datetime) -> OptionModel | None:
         return None
     if years <= 0:
         return OptionModel(option.is_call, forward, strike, 0.0)
-    low, high = 0.0, _MAX_VOLATILITY * math.sqrt(years)
+    high = _MAX_VOLATILITY * math.sqrt(years)
     if black76(option.is_call, forward, strike, high) < mark:
         return None
+    return OptionModel(option.is_call, forward, strike, _deviation((option.is_call, forward, strike), mark, high))
+
+
+def _deviation(option: tuple[bool, float, float], mark: float, high: float) -> float:
+    """Where the value is the mark, by Newton's steps kept within what halving has left; zero for a mark below reason.
+
+    From the turning point of the value as a function of the deviation those steps lead straight to it.
+    """
+    is_call, forward, strike = option
+    low, at = 0.0, math.sqrt(2 * abs(math.log(forward / strike)))
     for _ in range(80):
-        middle = (low + high) / 2
-        if black76(option.is_call, forward, strike, middle) < mark:
-            low = middle
-        else:
-            high = middle
-    return OptionModel(option.is_call, forward, strike, (low + high) / 2)
+        if not low < at < high:
+            at = (low + high) / 2
+        value = black76(is_call, forward, strike, at)
+        if abs(value - mark) <= _EXACT * forward:
+            break
+        low, high = (at, high) if value < mark else (low, at)
+        d1 = math.log(forward / strike) / at + at / 2 if at > 0 else math.inf
+        slope = forward * math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)
+        at = at + (mark - value) / slope if slope > 0 else low
+    return at

@@ -8,19 +8,17 @@ part of its margin back, as venues do it, so that it helps only where it reaches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_UP, Decimal
 
 from marginbot.domain.grading import RATIO_RELEASE, RUNGS, Grade, Ladders
 from marginbot.domain.margin import MarginMode, Pool, PoolState, Position
-from marginbot.domain.room import Tightest, tightest
+from marginbot.domain.shortfall import Demand, Target, least_share, tolerance
 from marginbot.domain.tiers import maintenance_margin
 from marginbot.domain.volatility import Volatility
 
-_STEPS = 40
-_CLOSE_ENOUGH = 0.0005  # of the requirement: how far beyond the target a share may lead
 _WHOLE, _ZERO = Decimal(1), Decimal(0)
 
 CLEAR = 1.1  # of a cushion's rung: advice that lands on it would be overtaken by the next tick
@@ -35,22 +33,6 @@ class WayBack:
     close_share: Decimal | None  # fraction of every position in the pool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where a pool should be: below this ratio, and withstanding this many ordinary hours. None: no matter."""
-
-    ratio: float | None = None
-    cushion: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """Equity that is missing, in the pool's currency (below zero: the target is met), and the move that decides."""
-
-    amount: float
-    at: Tightest | None = None  # None: the ratio decides
-
-
 def way_back(
     pool: Pool, volatilities: Mapping[str, Volatility], *, ladders: Ladders, graded: Grade, now: datetime
 ) -> WayBack | None:
@@ -58,11 +40,8 @@ def way_back(
     if graded <= Grade.OK or not can_be_rescued(pool):
         return None
     grade, target = target_of(graded, ladders)
-
-    def missing(candidate: Pool) -> float:
-        return shortfall(candidate, target, volatilities, now).amount
-
-    return WayBack(target=grade, top_up=_top_up(pool, missing), close_share=_close_share(pool, missing))
+    demand = Demand(target, volatilities, now)
+    return WayBack(target=grade, top_up=_top_up(pool, demand), close_share=_close_share(pool, demand))
 
 
 def can_be_rescued(pool: Pool) -> bool:
@@ -80,22 +59,6 @@ def target_of(graded: Grade, ladders: Ladders) -> tuple[Grade, Target]:
     back = {Grade.NOTICE: Grade.OK, Grade.WARNING: Grade.NOTICE}.get(graded, Grade.WARNING)
     rung = RUNGS.index(Grade(back + 1))
     return back, Target(ratio=ladders.ratio[rung] - RATIO_RELEASE, cushion=ladders.cushion[rung] * CLEAR)
-
-
-def shortfall(pool: Pool, target: Target, volatilities: Mapping[str, Volatility], now: datetime) -> Shortfall:
-    """What a pool lacks to meet a target: `requirement / ratio - equity`, or more where a move would breach it."""
-    if pool.state is PoolState.FLAT:
-        return Shortfall(float("-inf"))
-    assert pool.equity is not None
-    assert pool.maintenance_margin is not None
-    found = Shortfall(float("-inf"))
-    if target.ratio is not None:
-        found = Shortfall(float(pool.maintenance_margin) / target.ratio - float(pool.equity))
-    if target.cushion is not None:
-        worst = tightest(pool, volatilities, target.cushion, now)
-        if -worst.buffer > found.amount:
-            found = Shortfall(-worst.buffer, worst)
-    return found
 
 
 def topped_up(pool: Pool, amount: Decimal) -> Pool:
@@ -156,63 +119,24 @@ def modelled(position: Position) -> Decimal:
     return position.maintenance_margin or _ZERO
 
 
-def _top_up(pool: Pool, missing: Callable[[Pool], float]) -> Decimal | None:
-    amount = rounded_up(Decimal(max(0.0, missing(pool))), 3)
+def _top_up(pool: Pool, demand: Demand) -> Decimal | None:
+    amount = rounded_up(Decimal(max(0.0, demand.of(pool).amount)), 3)
     for _ in range(2):
-        if missing(topped_up(pool, amount)) < 0:
+        if demand.of(topped_up(pool, amount)).amount < 0:
             return amount
         amount = rounded_up(amount * Decimal("1.001"), 3)  # it was met to the last digit, which is not enough
     return None
 
 
-def _close_share(pool: Pool, missing: Callable[[Pool], float]) -> Decimal | None:
+def _close_share(pool: Pool, demand: Demand) -> Decimal | None:
     if pool.margin_mode is MarginMode.ISOLATED:
         return None  # closing a part releases its share of the margin too, which leaves the ratio where it was
 
-    def after(share: Decimal) -> float:
-        return missing(reduced(pool, dict.fromkeys(range(len(pool.positions)), share)))
+    def after(share: Decimal) -> Pool:
+        return reduced(pool, dict.fromkeys(range(len(pool.positions)), share))
 
-    share = least_share(after, enough=tolerance(pool))
+    share = least_share(after, demand, enough=tolerance(pool))
     return None if share is None else share.quantize(Decimal("0.01"), rounding=ROUND_UP)
-
-
-def tolerance(pool: Pool) -> float:
-    """How much more equity than the target asks for is still on the target."""
-    return _CLOSE_ENOUGH * float(pool.maintenance_margin or 0)
-
-
-def least_share(missing: Callable[[Decimal], float], *, enough: float) -> Decimal | None:
-    """Smallest share after which nothing is missing, by false position and halving in turn; None: no share does it.
-
-    It ends where at most `enough` is left over, or what that is of the part that stays open.
-    """
-    low, at_low = _ZERO, missing(_ZERO)
-    if at_low < 0:
-        return _ZERO
-    high, at_high = _sufficient(missing)
-    if at_high >= 0:
-        return None
-    for step in range(_STEPS):
-        if at_high >= -enough * float(_WHOLE - high) or high - low < Decimal("1e-6"):
-            break
-        middle = (low + high) / 2
-        if step % 2 == 0 and at_high > float("-inf"):
-            middle = low + (high - low) * Decimal(at_low / (at_low - at_high))
-            middle = min(high, middle + (high - low) / 1000)
-        found = missing(middle)
-        low, at_low, high, at_high = (low, at_low, middle, found) if found < 0 else (middle, found, high, at_high)
-    return high
-
-
-def _sufficient(missing: Callable[[Decimal], float]) -> tuple[Decimal, float]:
-    """All of it, or else a part: where a leg covers another, closing all of it would bare that one."""
-    at_whole = missing(_WHOLE)
-    if at_whole >= 0:
-        for eighths in range(1, 8):
-            share = Decimal(eighths) / 8
-            if (found := missing(share)) < 0:
-                return share, found
-    return _WHOLE, at_whole
 
 
 def rounded_up(amount: Decimal, digits: int) -> Decimal:

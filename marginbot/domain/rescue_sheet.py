@@ -6,24 +6,15 @@ said: the fee of closing, and how long a transfer takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from marginbot.domain.margin import Collateral, Pool, Position
-from marginbot.domain.rescue import (
-    Shortfall,
-    Target,
-    least_share,
-    modelled,
-    reduced,
-    rounded_up,
-    shortfall,
-    tolerance,
-    topped_up,
-)
+from marginbot.domain.rescue import modelled, reduced, rounded_up, topped_up
 from marginbot.domain.room import STABLE, revaluation
+from marginbot.domain.shortfall import Demand, Shortfall, Target, least_share, tolerance
 from marginbot.domain.transfers import Source, Transfer, transfers
 from marginbot.domain.volatility import Volatility
 
@@ -72,35 +63,33 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A pool, where it should be, and what it is judged by."""
+    """A pool, and what it should become."""
 
     pool: Pool
-    target: Target
-    volatilities: Mapping[str, Volatility]
-    now: datetime
+    demand: Demand
 
-    def missing(self, pool: Pool) -> Shortfall:
-        return shortfall(pool, self.target, self.volatilities, self.now)
+    def after(self, shares: Mapping[int, Decimal]) -> Pool:
+        return reduced(self.pool, shares, CLOSING_FEE)
 
     def lacks(self, pool: Pool) -> float:
-        return self.missing(pool).amount
+        return self.demand.of(pool).amount
 
     def without(self, shares: Mapping[int, Decimal]) -> float:
-        return self.lacks(reduced(self.pool, shares, CLOSING_FEE))
+        return self.lacks(self.after(shares))
 
 
 def rescue_sheet(
     pool: Pool, target: Target, volatilities: Mapping[str, Volatility], *, sources: Iterable[Source], now: datetime
 ) -> Sheet:
     """What brings a pool (see `can_be_rescued`) to a target."""
-    question = _Question(pool, target, volatilities, now)
-    missing = question.missing(pool)
+    question = _Question(pool, Demand(target, volatilities, now))
+    missing = question.demand.of(pool)
     if missing.amount <= 0:
         return Sheet(target=target, missing=Decimal(0))
     needed = _enough(question, rounded_up(Decimal(missing.amount), DIGITS))
     reliefs = _reliefs(question, missing)
     ranked = sorted(reliefs, key=lambda index: -reliefs[index] / float(pool.positions[index].notional or 1))
-    closes = tuple(sorted(_single_closes(question, ranked, reliefs), key=lambda close: close.notional))
+    closes = tuple(sorted(_single_closes(question, ranked, reliefs, missing.amount), key=lambda close: close.notional))
     return Sheet(
         target=target,
         missing=needed,
@@ -151,7 +140,7 @@ def _coin_needed(question: _Question, coin: Collateral, needed: Decimal) -> Deci
     """What has to be added of a coin whose own price moves: more than of cash where a fall of it is the danger."""
     amount = needed
     for _ in range(12):
-        lacks = question.missing(with_coin(question.pool, coin.asset, amount))
+        lacks = question.demand.of(with_coin(question.pool, coin.asset, amount))
         if lacks.amount < 0:
             return amount
         left = 1 + (lacks.at.moves.get(coin.asset, 0.0) if lacks.at else 0.0)
@@ -188,19 +177,20 @@ def _relief(question: _Question, position: Position, missing: Shortfall, *, scal
     fee = float(CLOSING_FEE * (position.notional or 0))
     needs_now = modelled(position) * scale
     if missing.at is None:
-        return float(needs_now) / (question.target.ratio or 1.0) - fee
+        return float(needs_now) / (question.demand.target.ratio or 1.0) - fee
     alone = replace(
         question.pool, positions=(position,), collateral=(), equity=Decimal(0), maintenance_margin=needs_now
     )
-    profit, needs = revaluation(alone, question.now)(missing.at.moves, missing.at.shock)
+    profit, needs = revaluation(alone, question.demand.now)(missing.at.moves, missing.at.shock)
     return needs - profit - fee
 
 
-def _single_closes(question: _Question, ranked: Iterable[int], reliefs: Mapping[int, float]) -> Iterator[Close]:
+def _single_closes(
+    question: _Question, ranked: Iterable[int], reliefs: Mapping[int, float], missing: float
+) -> Iterator[Close]:
     """Positions that may be enough alone: closing all of one has to relieve about all that is missing."""
-    least = question.lacks(question.pool) * ALMOST
     alone = len(question.pool.positions) == 1
-    candidates = [index for index in ranked if alone or reliefs[index] >= least]
+    candidates = [index for index in ranked if alone or reliefs[index] >= missing * ALMOST]
     for index in candidates[:MOST_CANDIDATES]:
         found = _closed(question, index, {})
         if found is not None:
@@ -210,7 +200,7 @@ def _single_closes(question: _Question, ranked: Iterable[int], reliefs: Mapping[
 def _closed(question: _Question, index: int, others: Mapping[int, Decimal]) -> Close | None:
     """The least of a position that has to be closed, beside others that are."""
     rest = reduced(question.pool, others) if others else question.pool
-    share = least_share(lambda share: question.without({**others, index: share}), enough=tolerance(rest))
+    share = least_share(lambda share: question.after({**others, index: share}), question.demand, enough=tolerance(rest))
     if share is None:
         return None
     position = question.pool.positions[index]
@@ -236,22 +226,31 @@ def _close(position: Position, index: int, share: Decimal) -> Close:
 
 def _together(question: _Question, ranked: Sequence[int]) -> tuple[Close, ...]:
     """The first so many positions of the ranking, the last of them in part."""
+    for lacks in (question.demand.foreseen, question.lacks):  # the second where the first was deceived
+        count = _fewest(question, ranked, lacks)
+        if count is None:
+            return ()
+        whole = dict.fromkeys(ranked[: count - 1], Decimal(1))
+        last = _closed(question, ranked[count - 1], whole)
+        if last is not None and last.share > 0:
+            positions = question.pool.positions
+            return (*(_close(positions[index], index, Decimal(1)) for index in whole), last)
+    return ()
 
-    def lacks(count: int) -> float:
-        return question.without(dict.fromkeys(ranked[:count], Decimal(1)))
+
+def _fewest(question: _Question, ranked: Sequence[int], lacks: Callable[[Pool], float]) -> int | None:
+    """How many of the ranking have to be closed; None: not even all of it is enough."""
+
+    def short(count: int) -> bool:
+        return lacks(question.after(dict.fromkeys(ranked[:count], Decimal(1)))) >= 0
 
     low, high = 0, len(ranked)
-    if lacks(high) >= 0:
-        return ()
+    if short(high):
+        return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if lacks(middle) < 0 else (middle, high)
-    whole = dict.fromkeys(ranked[: high - 1], Decimal(1))
-    last = _closed(question, ranked[high - 1], whole)
-    if last is None:
-        return ()
-    positions = question.pool.positions
-    return (*(_close(positions[index], index, Decimal(1)) for index in whole), last)
+        low, high = (middle, high) if short(middle) else (low, middle)
+    return high
 
 
 def _every_share(question: _Question) -> Decimal | None:
@@ -259,11 +258,11 @@ def _every_share(question: _Question) -> Decimal | None:
     if count < 2:
         return None
 
-    def lacks(share: Decimal) -> float:
-        return question.without(dict.fromkeys(range(count), share))
+    def after(share: Decimal) -> Pool:
+        return question.after(dict.fromkeys(range(count), share))
 
-    share = least_share(lacks, enough=tolerance(question.pool))
+    share = least_share(after, question.demand, enough=tolerance(question.pool))
     if share is None:
         return None
     rounded = Decimal(1) if share > NEARLY_ALL else rounded_up(share, CLOSING_DIGITS)
-    return rounded if lacks(rounded) < 0 else None
+    return rounded if question.lacks(after(rounded)) < 0 else None

@@ -17,9 +17,9 @@ from marginbot.domain.grading import Ladders
 from marginbot.domain.margin import MarginMode, Pool, PoolState, Position, Side, Snapshot
 from marginbot.domain.options import fit
 from marginbot.domain.report import PoolReport, assess, judged
-from marginbot.domain.rescue import Target, shortfall
 from marginbot.domain.room import STABLE, Revaluation, revaluation
 from marginbot.domain.shocks import Funding, Shock
+from marginbot.domain.shortfall import Target, shortfall
 from marginbot.domain.volatility import Volatility
 
 _STEPS = 100  # of the way, each looked at before halving

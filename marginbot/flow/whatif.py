@@ -13,10 +13,11 @@ from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.liquidation_map import PoolMap, liquidation_map
 from marginbot.domain.margin import Pool, Snapshot
 from marginbot.domain.report import PoolReport, assess, judged
-from marginbot.domain.rescue import Target, can_be_rescued, target_of
+from marginbot.domain.rescue import can_be_rescued, target_of
 from marginbot.domain.rescue_sheet import Sheet, rescue_sheet
 from marginbot.domain.room import STABLE
 from marginbot.domain.shocks import Shock
+from marginbot.domain.shortfall import Target
 from marginbot.domain.transfers import Source, coin_class, minutes_left
 from marginbot.domain.whatif import Basis, Outcome, spare_of, spares_after, stressed, underlyings_of_pool
 from marginbot.flow.ports import Account

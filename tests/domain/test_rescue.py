@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade, Graded, regrade
 from marginbot.domain.margin import Collateral, Pool, Side
-from marginbot.domain.rescue import WayBack, shortfall, target_of, way_back
+from marginbot.domain.rescue import WayBack, target_of, way_back
 from marginbot.domain.room import room_of
+from marginbot.domain.shortfall import shortfall
 from tests.builders import HOURLY, T0, D, pool, position
 
 OK, NOTICE, WARNING, CRITICAL, EMERGENCY, DEFICIT = Grade

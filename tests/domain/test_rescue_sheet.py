@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marginbot.domain.margin import Collateral, MarginMode, Option, Pool, Position, Side
-from marginbot.domain.rescue import Target
 from marginbot.domain.rescue_sheet import CLOSING_FEE, Sheet, rescue_sheet
 from marginbot.domain.room import room_of
+from marginbot.domain.shortfall import Target
 from marginbot.domain.tiers import LeverageTier, with_deductions
 from marginbot.domain.transfers import Source, minutes_left, transfers
 from tests.builders import HOURLY, T0, D, pool, position

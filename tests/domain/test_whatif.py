@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
 from marginbot.domain.margin import Collateral, MarginMode, Option, Pool, PoolState, Side
 from marginbot.domain.options import fit
-from marginbot.domain.rescue import Target
 from marginbot.domain.rescue_sheet import CLOSING_FEE, rescue_sheet
 from marginbot.domain.room import room_of
 from marginbot.domain.shocks import Shock, parse_shock
+from marginbot.domain.shortfall import Target
 from marginbot.domain.tiers import LeverageTier, with_deductions
 from marginbot.domain.whatif import Basis, Outcome, is_perpetual, spare_of, spares_after, stressed
 from tests.builders import HOURLY, T0, D, pool, position, snapshot

@@ -11,8 +11,9 @@ from marginbot.domain.errors import NoSuchAccount, RequestError
 from marginbot.domain.grading import DEFAULT_LADDERS, RATIO_RELEASE, Grade
 from marginbot.domain.margin import Pool, Side
 from marginbot.domain.report import assess
-from marginbot.domain.rescue import CLEAR, Target
+from marginbot.domain.rescue import CLEAR
 from marginbot.domain.shocks import parse_shock
+from marginbot.domain.shortfall import Target
 from marginbot.flow.cycle import Cycle
 from marginbot.flow.ports import Account, Credential, CycleRecord, LastReading, Person
 from marginbot.flow.whatif import WhatIf, parse_target

@@ -10,9 +10,9 @@ import pytest
 
 from marginbot.domain.grading import DEFAULT_LADDERS
 from marginbot.domain.margin import Pool
-from marginbot.domain.rescue import Target
 from marginbot.domain.rescue_sheet import CLOSING_FEE, Close, Sheet, rescue_sheet
 from marginbot.domain.shocks import Shock
+from marginbot.domain.shortfall import Target
 from marginbot.domain.volatility import Volatility
 from marginbot.domain.whatif import Basis, stressed
 from marginbot.exchanges.venue import Instrument, Reference
