@@ -27,7 +27,8 @@ from bench.exchange import exchange
 from bench.readings import Ours, closed_loop, compared, naive_client, now, rss, run, start_up, stored
 from marginbot.domain.book import Book
 from marginbot.domain.grading import Grade
-from marginbot.domain.live import LiveBook, Rungs
+from marginbot.domain.live import Rungs
+from marginbot.domain.live_book import LiveBook
 from marginbot.domain.margin import MarginMode, Pool, Position, Side, Snapshot
 from marginbot.domain.tiers import LeverageTier, with_deductions
 from marginbot.domain.volatility import Volatility
@@ -202,7 +203,7 @@ async def revaluation() -> Numbers:
             book.hold(account, [(pool, Rungs())])
             if account < 2_000:
                 books.append(Book.of(pool, now()))
-        arrays = sum(a.nbytes for a in (*book._of.values(), *book._index.values(), *book._pool.values()))
+        arrays = book.nbytes
         ticks = []
         for _ in range(15):
             moves = rng.normal(1, 0.001, SYMBOLS)

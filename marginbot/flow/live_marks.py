@@ -20,7 +20,8 @@ from typing import Protocol
 from marginbot.domain.alerting import AlertState, Seen, step
 from marginbot.domain.errors import NoSuchAccount, ReadingError
 from marginbot.domain.grading import Grade
-from marginbot.domain.live import Alarm, LiveBook, followable, lower, moved, rungs_of
+from marginbot.domain.live import Alarm, followable, lower, moved, rungs_of
+from marginbot.domain.live_book import LiveBook
 from marginbot.domain.losses import described
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Facts

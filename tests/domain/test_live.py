@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marginbot.domain.live import Alarm, LiveBook, Rungs, followable, moved
+from marginbot.domain.live import Alarm, Rungs, followable, moved
+from marginbot.domain.live_book import LiveBook
 from marginbot.domain.margin import Collateral, Option, Pool, Position, Side
 from marginbot.domain.room import revaluation
 from marginbot.domain.tiers import LeverageTier, maintenance_margin, with_deductions
@@ -114,6 +115,51 @@ def test_rows_that_were_given_up_do_not_haunt_those_who_use_them_next(held: list
     assert book.accounts == len(now)
     for account, one in now.items():
         check(book, account, one, new)
+
+
+steps = st.tuples(st.integers(0, 39), cents(60, 160), st.sampled_from(["move", "move", "move", "read", "both", "drop"]))
+
+
+@given(st.lists(positions(), min_size=40, max_size=40), st.lists(steps, min_size=70, max_size=90))
+@settings(max_examples=20)
+def test_where_few_prices_change_only_what_depends_on_them_is_valued_and_equals_the_exact_figures(
+    held: list[Position], ways: list[tuple[int, Decimal, str]]
+) -> None:
+    books = [pool(replace(p, symbol=f"S{n}"), replace(held[n - 1], symbol=f"S{n - 1}")) for n, p in enumerate(held)]
+    marks = {f"S{n}": p.mark_price or D(1) for n, p in enumerate(held)}
+    marks["S-1"] = held[-1].mark_price or D(1)
+    book, now = LiveBook(), dict(enumerate(books))
+    for number, one in now.items():
+        book.hold(number, [(one, Rungs())])
+    book.price({name: float(mark) for name, mark in marks.items()})
+    for number, factor, step in ways:
+        if step in ("move", "both"):
+            marks[f"S{number}"] = (held[number].mark_price or D(1)) * factor
+            book.price({f"S{number}": float(marks[f"S{number}"]), "not held": 1.0})
+        if step in ("read", "both"):
+            for reader in (number, number, (number + 7) % 40):  # twice before anything is valued
+                now[reader] = moved(books[reader], marks)
+                book.hold(reader, [(now[reader], Rungs())])
+        if step == "drop" and now.pop(number, None) is not None:
+            book.drop(number)
+        for seen in {number, (number + 1) % 40, (number + 7) % 40} & now.keys():
+            check(book, seen, now[seen], marks)
+    for number, one in now.items():
+        check(book, number, one, marks)
+
+
+def test_a_symbol_that_is_held_later_is_known_to_a_stream_that_names_the_same_ones_all_the_time() -> None:
+    book, marks = LiveBook(), {"ETH/USDT:USDT": 3_000.0, "BTC/USDT:USDT": 50_000.0}
+    held = pool(position(notional="100000", mark_price="50000"), equity="5000")
+    book.price(marks)
+    book.hold(1, [(held, Rungs())])
+    book.price({name: 1.01 * mark for name, mark in marks.items()})
+    book.price({})
+    found = book.value_of(1, held.name)
+    assert found is not None
+    assert found[0] == pytest.approx(6_000)
+    book.drop(1)
+    assert not book.revalue()[0].any(), "nothing is left in a row that was given up"
 
 
 @given(pools(), factors)
