@@ -108,6 +108,8 @@ class Estimator:
     _quarters: dict[int, float] = field(default_factory=dict)
     _beta: tuple[int, int, float] = (-1, -1, 1.0)  # of which quarter of this one and of the market
     _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TREND_BARS))
+    _estimate: Volatility | None = None  # of the bars so far: it is asked for by every account
+    _joined: tuple[Volatility | None, float, Volatility | None] = (None, 1.0, None)  # an estimate, its beta, and both
     _fast: _Average = field(default_factory=lambda: _Average(FAST_HALF_LIFE_MINUTES))
     _slow: _Average = field(default_factory=lambda: _Average(SLOW_HALF_LIFE_MINUTES))
 
@@ -129,6 +131,7 @@ class Estimator:
         self._quarters[bar.opened_at // QUARTER_MS] = bar.close
         if len(self._quarters) > QUARTERS:
             del self._quarters[next(iter(self._quarters))]
+        self._estimate = None
         self.bars += 1
 
     def beta(self, market: Estimator) -> float:
@@ -138,8 +141,21 @@ class Estimator:
             self._beta = (*quarters, _slope(self._quarters, market._quarters, min(quarters)))
         return self._beta[2]
 
+    def with_beta(self, found: Volatility, market: Estimator) -> Volatility:
+        """An estimate of this underlying with its beta to the market."""
+        beta, (known, its_beta, joined) = self.beta(market), self._joined
+        if joined is None or known is not found or its_beta != beta:
+            joined = replace(found, beta=beta)
+            self._joined = (found, beta, joined)
+        return joined
+
     def now(self) -> Volatility:
         """The estimate; with too few bars the stated default, unless the estimate so far is larger."""
+        if self._estimate is None:
+            self._estimate = self._estimated()
+        return self._estimate
+
+    def _estimated(self) -> Volatility:
         hourly = max(FLOOR, math.sqrt(60 * max(self._fast.value, self._slow.value)))
         fallen, risen = self._trend()
         assumed = self.bars < MINIMUM_BARS
@@ -160,7 +176,7 @@ def with_betas(known: Mapping[str, Volatility], estimators: Mapping[str, Estimat
     if market is None or len(known) < 2:
         return dict(known)
     return {
-        name: replace(found, beta=estimators[name].beta(market)) if name != MARKET_REFERENCE else found
+        name: estimators[name].with_beta(found, market) if name != MARKET_REFERENCE else found
         for name, found in known.items()
     }
 

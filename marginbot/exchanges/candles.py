@@ -33,6 +33,7 @@ MOST_PAGES = 300  # sixteen days at the smallest page known
 MINUTE = timedelta(minutes=1)
 MINUTE_MS = 60_000
 TOO_OLD = timedelta(hours=2)
+_TOO_OLD_MS = int(TOO_OLD.total_seconds() * 1000)
 START_ANEW = timedelta(hours=12)  # a hole longer than this: forget what was before it
 UNLISTED_PAUSE = timedelta(minutes=30)
 LONGEST_PAUSE = timedelta(minutes=10)
@@ -59,9 +60,9 @@ class _Series:
     symbol: str = ""  # the market whose candles these are
     last: Bar | None = None
 
-    def now(self, now: datetime) -> Volatility:
+    def now(self, newest: int) -> Volatility:
         estimate = self.estimator.now()
-        if self.estimator.bars and _closed_before(now) - self.estimator.last_bar_at <= _ms(TOO_OLD):
+        if self.estimator.bars and newest - self.estimator.last_bar_at <= _TOO_OLD_MS:
             return estimate
         # Too old to stand alone, but no reason to think the market calmer than it was.
         fallback = default_volatility(self.estimator.underlying, self.estimator.bars)
@@ -78,15 +79,15 @@ class CandleCache:
 
     async def volatilities(self, underlyings: Iterable[str], now: datetime) -> dict[str, Volatility]:
         """The estimates; those being loaded are waited for a little, then finish on their own."""
-        wanted = {name: self._series.setdefault(name, _Series(Estimator(name))) for name in underlyings}
+        wanted = {name: self._known(name) for name in underlyings}
         needed = dict(wanted)
         if len(wanted) > 1:  # a book is judged along a market move, too
-            market = self._series.setdefault(MARKET_REFERENCE, _Series(Estimator(MARKET_REFERENCE)))
-            needed[MARKET_REFERENCE] = market
+            needed[MARKET_REFERENCE] = self._known(MARKET_REFERENCE)
         loading = {task for series in needed.values() if (task := self._loading(series, now)) is not None}
         if loading:
             await asyncio.wait(loading, timeout=self._patience)
-        known = {name: series.now(now) for name, series in wanted.items()}
+        newest = _closed_before(now)
+        known = {name: series.now(newest) for name, series in wanted.items()}
         return with_betas(known, {name: series.estimator for name, series in needed.items()})
 
     def last_bar(self, underlying: str) -> tuple[str, Bar] | None:
@@ -100,6 +101,12 @@ class CandleCache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _known(self, underlying: str) -> _Series:
+        found = self._series.get(underlying)
+        if found is None:
+            found = self._series[underlying] = _Series(Estimator(underlying))
+        return found
 
     def _loading(self, series: _Series, now: datetime) -> asyncio.Task[None] | None:
         """The load under way, which all who ask share; a new one when it is time."""

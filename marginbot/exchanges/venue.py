@@ -169,9 +169,8 @@ def number(row: Mapping[str, Any], *names: str) -> Decimal | None:
     """
     for name in names:
         value = row.get(name)
-        if value is None or value == "":
-            continue
-        return _decimal(value, name)
+        if value is not None and value != "":
+            return _decimal(value, name)
     return None
 
 

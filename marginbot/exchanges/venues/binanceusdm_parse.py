@@ -27,6 +27,7 @@ __all__ = ["differing", "flag", "parse", "pools_of"]
 Row = Mapping[str, Any]
 # In multi-assets mode requirements are converted at the dollar's asking side of each asset.
 _CONVERSION = Decimal("0.05")
+_ZEROS = ("0.00000000", "0.0", "0")
 
 
 def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
@@ -74,9 +75,16 @@ def pools_of(account: Row, held: Sequence[Held], index: Any, *, multi_assets: bo
     if multi_assets:
         return [_dollar_pool(account, cross, index, warnings), *pools]
     assets = {name_of(row, "asset"): row for row in rows(account, "assets")}
-    names = dict.fromkeys([*assets, *(position.asset for position in cross)])
+    settled = {position.asset for position in held}
+    used = [name for name, row in assets.items() if name in settled or not _is_unused(row)]
+    names = dict.fromkeys([*used, *(position.asset for position in cross)])
     made = [_cross_pool(name, assets.get(name), held, warnings) for name in names]
     return [pool for pool in made if pool.positions or pool.maintenance_margin or pool.equity != 0] + pools
+
+
+def _is_unused(row: Row) -> bool:
+    """Whether an asset without positions has nothing but zeros, as most have: there is no pool of it."""
+    return all(row.get(name) in _ZEROS for name in ("crossWalletBalance", "crossUnPnl", "marginBalance", "maintMargin"))
 
 
 # -- isolated

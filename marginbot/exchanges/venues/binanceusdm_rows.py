@@ -14,7 +14,7 @@ from typing import Any
 
 from marginbot.domain.errors import BadPayload
 from marginbot.domain.margin import Position, Side
-from marginbot.domain.tiers import maintenance_margin
+from marginbot.domain.tiers import LeverageTier, maintenance_margin
 from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import Instrument, Reference, number, price, rows
 
@@ -40,17 +40,17 @@ class Held:
 
 def differing(account: Any, risk: Any) -> list[str]:
     """Symbols that the two answers give different sizes for."""
-    ours, theirs = _amounts(rows(account, "positions")), _amounts(rows(risk))
-    keys = [
-        key for key in ours.keys() | theirs.keys() if _differ(ours.get(key, Decimal(0)), theirs.get(key, Decimal(0)))
-    ]
-    return sorted({symbol for symbol, _ in keys})
+    return _differing(_by_side(rows(account, "positions")), _by_side(rows(risk)))
+
+
+def _differing(ours: Mapping[Key, Row], theirs: Mapping[Key, Row]) -> list[str]:
+    return sorted({key[0] for key in ours.keys() | theirs.keys() if _differ(ours.get(key), theirs.get(key))})
 
 
 def held_positions(account: Row, risk: Sequence[Row], reference: Reference, warnings: list[str]) -> list[Held]:
     """All open positions, in a stable order."""
     ours, theirs = _by_side(rows(account, "positions")), _by_side(risk)
-    for symbol in differing(account, risk):
+    for symbol in _differing(ours, theirs):
         warnings.append(f"{symbol}: Binance gave two different sizes, it was being traded; the larger one counts")
     found = []
     for key in sorted(ours.keys() | theirs.keys()):
@@ -73,6 +73,7 @@ def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Refer
     tiers = reference.tiers.get(instrument.symbol, ())
     isolated = _is_isolated(sources)
     equity = _isolated_equity(instrument.symbol, sources, warnings) if isolated else None
+    told = _undisputed(sources, notional, tiers)
     position = Position(
         symbol=instrument.symbol,
         underlying=instrument.underlying,
@@ -82,14 +83,17 @@ def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Refer
         entry_price=_first(price(row, "entryPrice") for row in sources),
         mark_price=mark,
         liquidation_price=_first(price(row, "liquidationPrice") for row in sources),
+        maintenance_margin=told,
         unrealized_pnl=_first(_pnl(row) for row in reversed(sources)),
         coin_settled=instrument.is_inverse,
         tiers=tiers,
     )
     if notional is None:
         warnings.append(f"{position.symbol}: Binance gives neither its value nor a mark price")
+    if told is None:
+        position = replace(position, maintenance_margin=_requirement(position, equity, sources, warnings))
     return Held(
-        position=replace(position, maintenance_margin=_requirement(position, equity, sources, warnings)),
+        position=position,
         asset=str(_first(row.get("marginAsset") for row in sources) or instrument.settle),
         is_isolated=isolated,
         isolated_equity=equity,
@@ -126,6 +130,19 @@ def _notional_and_mark(
     return notional, mark
 
 
+def _told(sources: Sequence[Row]) -> Decimal | None:
+    return max((value for row in sources if (value := number(row, "maintMargin"))), default=None)
+
+
+def _undisputed(sources: Sequence[Row], notional: Decimal | None, tiers: Sequence[LeverageTier]) -> Decimal | None:
+    """The maintenance margin by the venue where the leverage tiers say the same; None where it needs a closer look."""
+    told = _told(sources)
+    if told is None or told <= 0 or (tiers and notional is None):
+        return None
+    own = maintenance_margin(notional, tiers) if tiers and notional is not None else None
+    return None if own and apart(told, own) else told
+
+
 def _requirement(
     position: Position, equity: Decimal | None, sources: Sequence[Row], warnings: list[str]
 ) -> Decimal | None:
@@ -133,7 +150,7 @@ def _requirement(
 
     `equity` is that of an isolated position, whose liquidation price then tells as well.
     """
-    told = max((value for row in sources if (value := number(row, "maintMargin"))), default=None)
+    told = _told(sources)
     tiers, notional = position.tiers, position.notional
     own = maintenance_margin(notional, tiers) if tiers and notional is not None else None
     if told is None or told <= 0:
@@ -205,12 +222,12 @@ def name_of(row: Row, field: str) -> str:
     return value
 
 
-def _amounts(listed: Iterable[Row]) -> dict[Key, Decimal | None]:
-    return {key: number(row, "positionAmt") for key, row in _by_side(listed).items()}
-
-
-def _differ(one: Decimal | None, other: Decimal | None) -> bool:
-    return one is not None and other is not None and one != other
+def _differ(one: Row | None, other: Row | None) -> bool:
+    """Whether the sizes differ; a position that is not listed has none."""
+    if one is not None and other is not None and one.get("positionAmt") == other.get("positionAmt"):
+        return False  # the usual case, and text is quickly compared
+    sizes = [Decimal(0) if row is None else number(row, "positionAmt") for row in (one, other)]
+    return None not in sizes and sizes[0] != sizes[1]
 
 
 def _first(values: Iterable[Any]) -> Any:
