@@ -1,39 +1,46 @@
 """How often a price came as far as a cushion within 1, 8 and 24 hours: the table of `marginbot.domain.breach`.
 
-    MARGINBOT_CORPUS=… python bench/breach_odds.py [--docs docs]
+    MARGINBOT_CORPUS=… python bench/breach_odds.py [--docs docs] [--choose]
 
 For every ten minutes of every spot window and either side: the furthest the price came towards that side within the
 horizon, in the yardstick (`Volatility.down`, `.up`) known at the start. Below the 90th percentile the share is
 counted; above it a generalised Pareto distribution is fitted to the excesses (peaks over threshold; Coles, An
-Introduction to Statistical Modeling of Extreme Values, 2001, chapter 4). Neighbouring times are one event, so the
-interval comes from resampling whole windows, half as many as there are: that doubles the variance, so that the
-interval covers the chance of another set of windows and not only the error of the fit.
+Introduction to Statistical Modeling of Extreme Values, 2001, chapter 4). Neighbouring times are one event, and so are
+the coins that lived through it: the interval comes from resampling whole events, half as many as there are, which
+doubles the variance, so that it covers the chance in another set of events and not only the error of the fit. As there
+are few of them, it is stretched as Student's distribution is against the normal one.
 
 Fitted on one half of the windows, checked on the other: of the times given a chance in a bucket, the share that came
-true must lie within the mean interval stated for them.
+true must lie within the mean interval stated for them. How the interval is made was chosen within the first half:
+`--choose` fits on half of its events and checks on the rest, in turn.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.stats import genpareto
+from scipy.special import expit, logit
+from scipy.stats import genpareto, norm, t
 
 from bench.calibration import Window, windows
-from marginbot.domain.breach import CUSHIONS, HORIZONS, Odds, odds
+from marginbot.domain.breach import CUSHIONS, HORIZONS, odds
 
 Floats = npt.NDArray[np.float64]
+Rows = tuple[Floats, Floats, Floats]  # chance, lower and upper end at each of CUSHIONS
+Row = tuple[float, float, float, float, int]  # chance, lower and upper end, share that came true, cases
 
 EVERY = 10  # minutes between two starting times
 THRESHOLD = 0.90
 RESAMPLES = 400
+RESAMPLES_TO_CHOOSE = 60
+SPLITS_TO_CHOOSE = 24
 LEAST = 1e-5
 BUCKETS = (0.0, 0.002, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 
@@ -63,42 +70,114 @@ def chances(sample: Floats) -> Floats:
     return np.asarray(np.clip(np.where(grid > threshold, tail, counted), LEAST, 1.0))
 
 
-def table(samples: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
-    """The chance at each of CUSHIONS with the fifth and ninety-fifth percentile over resampled windows."""
+def event_of(shown: Window) -> str:
+    """The days of a window: what happened to several coins then is one event."""
+    return shown.name.split("-", 1)[1]
+
+
+def by_event(shown: Sequence[Window], hours: int) -> dict[str, Floats]:
+    """The excursions of each event, of all its coins."""
+    found: dict[str, list[Floats]] = {}
+    for one in shown:
+        found.setdefault(event_of(one), []).append(excursions(one, hours))
+    return {event: np.concatenate(samples) for event, samples in found.items() if sum(map(len, samples))}
+
+
+def table(events: Mapping[str, Floats], resamples: int = RESAMPLES, stretch: float | None = None) -> Rows:
+    """The chance at each of CUSHIONS with an interval of 90 % for another set of events."""
     generator = np.random.default_rng(7)
-    kept = [sample for sample in samples if len(sample)]
-    drawn = []
-    for _ in range(RESAMPLES):
-        picked = generator.integers(0, len(kept), len(kept) // 2)
-        drawn.append(chances(np.concatenate([kept[index] for index in picked])))
-    low, high = np.quantile(np.array(drawn), [0.05, 0.95], axis=0)
-    middle = chances(np.concatenate(kept))
-    return middle, np.minimum(low, middle), np.maximum(high, middle)
+    samples, count = list(events.values()), len(events)
+    drawn = [
+        chances(np.concatenate([samples[index] for index in generator.integers(0, count, count // 2)]))
+        for _ in range(resamples)
+    ]
+    middle = chances(np.concatenate(samples))
+    factor = student(count) if stretch is None else stretch
+    low, high = (_away(middle, end, factor) for end in np.quantile(np.array(drawn), [0.05, 0.95], axis=0))
+    falling = [np.minimum.accumulate(row) for row in (middle, np.minimum(low, middle), np.maximum(high, middle))]
+    return falling[0], falling[1], falling[2]
 
 
-def fitted(shown: Sequence[Window]) -> dict[int, tuple[Floats, Floats, Floats]]:
+def student(count: int) -> float:
+    """How much wider than a normal interval one from so few events is."""
+    return float(t.ppf(0.95, count - 1) / norm.ppf(0.95) * np.sqrt(count / (count - 1)))
+
+
+def _away(middle: Floats, end: Floats, factor: float) -> Floats:
+    """An end of the interval, so many times as far from the middle, by the logarithm of the odds."""
+    near, far = (logit(np.clip(row, LEAST, 1 - LEAST)) for row in (middle, end))
+    return np.asarray(np.clip(expit(near + factor * (far - near)), LEAST, 1.0))
+
+
+def fitted(shown: Sequence[Window]) -> dict[int, Rows]:
     """The table for each horizon."""
-    return {hours: table([excursions(one, hours) for one in shown]) for hours in HORIZONS}
+    return {hours: table(by_event(shown, hours)) for hours in HORIZONS}
 
 
-def reliability(shown: Sequence[Window], hours: int) -> list[tuple[float, float, float, float, int]]:
-    """Per bucket: mean chance, mean interval, share that came true, number of cases; cushions from 0.5x to 20x."""
+Judge = Callable[[Floats], Rows]
+
+
+def as_shipped(hours: int) -> Judge:
+    """What `marginbot.domain.breach` says at these cushions."""
+
+    def judge(cushions: Floats) -> Rows:
+        said = [odds(float(at), hours) for at in cushions]
+        rows = [np.array([getattr(one, name) for one in said]) for name in ("chance", "low", "high")]
+        return rows[0], rows[1], rows[2]
+
+    return judge
+
+
+def as_fitted(found: Rows) -> Judge:
+    """What a table says, straight between neighbours in logarithms."""
+
+    def judge(cushions: Floats) -> Rows:
+        rows = [np.exp(np.interp(np.log(cushions), np.log(CUSHIONS), np.log(row))) for row in found]
+        return rows[0], rows[1], rows[2]
+
+    return judge
+
+
+def reliability(events: Mapping[str, Floats], judge: Judge) -> list[Row]:
+    """For every bucket of chances what came true; cushions from 0.5x to 20x."""
     generator = np.random.default_rng(11)
-    reached = np.concatenate([excursions(one, hours) for one in shown])
+    reached = np.concatenate(list(events.values()))
     cushions = np.exp(generator.uniform(np.log(0.5), np.log(20.0), len(reached)))
-    said: list[Odds] = [odds(float(at), hours) for at in cushions]
-    true = reached >= cushions
+    said, true = judge(cushions), reached >= cushions
     rows = []
     for low, high in pairwise(BUCKETS):
-        inside = [index for index, one in enumerate(said) if low <= one.chance < high or one.chance == high == 1.0]
-        if inside:
-            mean = [float(np.mean([getattr(said[i], f) for i in inside])) for f in ("chance", "low", "high")]
-            rows.append((*mean, float(np.mean(true[inside])), len(inside)))
-    return [(chance, low, high, share, count) for chance, low, high, share, count in rows]
+        inside = (said[0] >= low) & (said[0] < high)
+        if inside.any():
+            chance, least, most = (float(np.mean(row[inside])) for row in said)
+            rows.append((chance, least, most, float(np.mean(true[inside])), int(inside.sum())))
+    return rows
 
 
-def picture(found: dict[int, list[tuple[float, float, float, float, int]]], file: Path) -> None:
-    """Said against seen, both logarithmic, with the stated interval as a bar."""
+def within(shown: Sequence[Window], stretch: float | None) -> tuple[float, float, float]:
+    """Shares of the buckets in, under and over their intervals, fitted on half of these events and checked on the rest.
+
+    Halves without an ordinary week, or without a crash, say nothing about the mixture and are left out.
+    """
+    counts = np.zeros(3)
+    for hours in HORIZONS:
+        events = by_event(shown, hours)
+        halves = [half for half in combinations(events, len(events) // 2) if 0 < _ordinary(half) < _ordinary(events)]
+        order = np.random.default_rng(1).permutation(len(halves))[:SPLITS_TO_CHOOSE]
+        for half in (halves[index] for index in order):
+            found = table({name: events[name] for name in half}, RESAMPLES_TO_CHOOSE, stretch)
+            rest = {name: sample for name, sample in events.items() if name not in half}
+            for _, low, high, share, _ in reliability(rest, as_fitted(found)):
+                counts += (low <= share <= high, share < low, share > high)
+    shares = counts / counts.sum()
+    return float(shares[0]), float(shares[1]), float(shares[2])
+
+
+def _ordinary(names: Sequence[str] | Mapping[str, Floats]) -> int:
+    return sum("ctrl" in name for name in names)
+
+
+def picture(found: dict[int, list[Row]], file: Path) -> None:
+    """Said against seen on the windows that judged, both logarithmic, with the stated interval as a bar."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -122,28 +201,50 @@ def picture(found: dict[int, list[tuple[float, float, float, float, int]]], file
     figure.savefig(file)
 
 
+def choose(shown: Sequence[Window]) -> None:
+    """Print how often each way of making the interval held within these windows."""
+    for name, stretch in (("as resampled", 1.0), ("stretched 1.3 times", 1.3), ("stretched as Student's", None)):
+        held, under, over = within(shown, stretch)
+        print(f"{name}: {held:.0%} of the buckets within, {under:.0%} came true less, {over:.0%} more often")
+
+
+def tables(parts: Mapping[str, Sequence[Window]]) -> tuple[str, dict[str, dict[int, list[Row]]]]:
+    """What came true in each part, as text and as rows."""
+    lines, found = [], {}
+    for part, shown in parts.items():
+        found[part] = {hours: reliability(by_event(shown, hours), as_shipped(hours)) for hours in HORIZONS}
+        lines += [f"### The windows {part.replace('chosen', 'fitted')}", ""]
+        lines += ["| within | said | stated interval | came true | cases |", "| --- | --- | --- | --- | --- |"]
+        for hours, rows in found[part].items():
+            for chance, low, high, share, count in rows:
+                inside = "" if low <= share <= high else " (outside)"
+                lines.append(f"| {hours} h | {chance:.2%} | {low:.2%} to {high:.2%} | {share:.2%}{inside} | {count} |")
+        lines.append("")
+    return "\n".join(lines), found
+
+
 def main() -> None:
-    """Print the fitted table for the module and the reliability on the other half of the windows."""
+    """Print the fitted table for the module and how it held on both halves of the windows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--choose", action="store_true")
     options = parser.parse_args()
     spot = list(windows(Path(os.environ["MARGINBOT_CORPUS"]), perpetuals=False))
-    for hours, (middle, low, high) in fitted([one for one in spot if one.part == "chosen on"]).items():
+    parts = {part: [one for one in spot if one.part == part] for part in ("chosen on", "judged on")}
+    if options.choose:
+        choose(parts["chosen on"])
+        return
+    for hours, rows in fitted(parts["chosen on"]).items():
         print(f"    {hours}: (")
-        for row in (middle, low, high):
+        for row in rows:
             print("        (" + ", ".join(f"{value:.3g}" for value in row) + "),")
         print("    ),")
-    judged = [one for one in spot if one.part == "judged on"]
-    found = {hours: reliability(judged, hours) for hours in HORIZONS}
-    lines = ["| within | said | stated interval | came true | cases |", "| --- | --- | --- | --- | --- |"]
-    for hours, rows in found.items():
-        for chance, low, high, share, count in rows:
-            inside = "" if low <= share <= high else " (outside)"
-            lines.append(f"| {hours} h | {chance:.2%} | {low:.2%} to {high:.2%} | {share:.2%}{inside} | {count} |")
-    print("\n".join(lines))
+    kept_back = list(windows(Path(os.environ["MARGINBOT_CORPUS"]), perpetuals=True))
+    text, found = tables({**parts, "kept back (perpetuals)": kept_back})
+    print(text)
     if options.docs:
-        picture(found, options.docs / "breach.png")
-        (options.docs / "breach-tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        picture(found["judged on"], options.docs / "breach.png")
+        (options.docs / "breach-tables.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 An estimate, never a promise: it says how often, over recorded weeks rich in crashes, a price came as far as this
 cushion within the time. The shares below were counted, the tail beyond the ninth decile follows a generalised Pareto
-distribution fitted to the peaks over it; the interval comes from resampling whole windows
-(`bench/breach_odds.py` prints this table, `docs/calibration.md` shows how it held on other windows).
+distribution fitted to the peaks over it; the interval comes from resampling whole events and is stretched for there
+being few of them (`bench/breach_odds.py` prints this table, `docs/calibration.md` shows how it held on other windows).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HORIZONS = (1, 8, 24)  # hours
 CUSHIONS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0)
 LEAST = 0.0005  # a smaller chance is told as "under 0.1 %": nothing recorded supports a finer figure
 
-# Per horizon and cushion: the chance, the lower and the upper end of the interval (90 %).
+# Per horizon and cushion: the chance, the lower and the upper end of the interval (90 %, for another set of events).
 _TABLE: dict[int, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]] = {
     1: (
         (
@@ -36,47 +36,47 @@ _TABLE: dict[int, tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
             1e-05,
         ),
         (
-            0.48,
-            0.237,
-            0.129,
-            0.0747,
-            0.0301,
-            0.0147,
-            0.00474,
-            0.00187,
-            0.000855,
-            0.000236,
-            5.49e-05,
+            0.434,
+            0.203,
+            0.105,
+            0.0586,
+            0.0223,
+            0.0104,
+            0.003,
+            0.000997,
+            0.000397,
+            9.34e-05,
+            1.56e-05,
             1e-05,
             1e-05,
             1e-05,
         ),
         (
-            0.628,
-            0.365,
-            0.218,
-            0.134,
-            0.0574,
-            0.0296,
-            0.0115,
-            0.00595,
-            0.00367,
-            0.00169,
-            0.000776,
-            0.000318,
-            0.000175,
-            7.17e-05,
+            0.672,
+            0.436,
+            0.274,
+            0.168,
+            0.0713,
+            0.0364,
+            0.0149,
+            0.00825,
+            0.00537,
+            0.00284,
+            0.00146,
+            0.000714,
+            0.000461,
+            0.000234,
         ),
     ),
     8: (
         (0.832, 0.685, 0.562, 0.466, 0.32, 0.231, 0.13, 0.0805, 0.0542, 0.0256, 0.00914, 0.002, 0.000532, 5.72e-05),
-        (0.782, 0.604, 0.479, 0.393, 0.262, 0.177, 0.0907, 0.0508, 0.0297, 0.0122, 0.00278, 6.9e-05, 1e-05, 1e-05),
-        (0.874, 0.755, 0.635, 0.534, 0.391, 0.305, 0.183, 0.116, 0.0861, 0.0502, 0.0196, 0.00458, 0.00169, 0.00055),
+        (0.749, 0.556, 0.428, 0.345, 0.223, 0.134, 0.0642, 0.0317, 0.0183, 0.00533, 0.00105, 1.18e-05, 1e-05, 1e-05),
+        (0.895, 0.787, 0.674, 0.577, 0.462, 0.364, 0.229, 0.161, 0.124, 0.0906, 0.043, 0.00517, 0.00159, 0.000605),
     ),
     24: (
         (0.908, 0.82, 0.743, 0.683, 0.565, 0.452, 0.318, 0.239, 0.18, 0.118, 0.0659, 0.0281, 0.0126, 0.00293),
-        (0.87, 0.744, 0.649, 0.587, 0.472, 0.362, 0.227, 0.168, 0.123, 0.0654, 0.0246, 0.00514, 1e-05, 1e-05),
-        (0.938, 0.879, 0.82, 0.763, 0.639, 0.542, 0.439, 0.344, 0.272, 0.21, 0.129, 0.0809, 0.0517, 0.00921),
+        (0.833, 0.701, 0.594, 0.528, 0.424, 0.291, 0.156, 0.121, 0.0857, 0.0369, 0.00714, 6.99e-05, 1e-05, 1e-05),
+        (0.952, 0.902, 0.844, 0.785, 0.652, 0.576, 0.493, 0.444, 0.405, 0.346, 0.241, 0.146, 0.103, 0.02),
     ),
 }
 
