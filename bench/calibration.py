@@ -19,7 +19,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -332,6 +332,20 @@ def table(title: str, accounts: Sequence[Account], rules: Sequence[Rule] = RULES
     return "\n".join([heading, HEAD, *(found.row(rule.name) for rule, found in scores), ""])
 
 
+def frontier(parts: Mapping[str, Sequence[Account]]) -> str:
+    """CRITICAL at every rung and band on each part: what one would have chosen, and what came of it elsewhere."""
+    lines = ["### CRITICAL at other rungs and bands, by part: ≥ 3 min, needless a week, standing\n"]
+    lines += ["| rule | " + " | ".join(parts) + " |", "| --- |" + " --- |" * len(parts)]
+    for rule in FRONTIER:
+        cells = []
+        for accounts in parts.values():
+            found = score(rule, accounts)
+            calm = f", {found.raises / found.weeks:.2f}, {found.active_weeks / found.weeks:.1%}" if found.weeks else ""
+            cells.append(_percent(found.share(3), 1) + calm)
+        lines.append(f"| {rule.name} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
 def report(corpus: Path, poll: float) -> tuple[str, list[Account]]:
     """The tables, and the accounts of the goals for the picture."""
     spot, perpetuals = list(windows(corpus, perpetuals=False)), list(windows(corpus, perpetuals=True))
@@ -339,11 +353,12 @@ def report(corpus: Path, poll: float) -> tuple[str, list[Account]]:
     goals = fleet(spot, JUDGED, poll)
     sections = [table(f"All spot windows, 3x to 15x, a reading every {poll:g} s", goals)]
     sections.append(table("CRITICAL at other rungs and bands, same windows", goals, FRONTIER))
-    for part, shown in parts.items():
-        sections.append(table(f"The windows the figures were {part}, 3x to 15x", fleet(shown, JUDGED, poll)))
-    sections.append(
-        table("Perpetuals of smaller coins at last prices, kept back, 3x to 15x", fleet(perpetuals, JUDGED, poll))
-    )
+    fleets = {part: fleet(shown, JUDGED, poll) for part, shown in parts.items()}
+    fleets["perpetuals, kept back"] = fleet(perpetuals, JUDGED, poll)
+    sections.append(frontier(fleets))
+    titles = [f"The windows the figures were {part}, 3x to 15x" for part in parts]
+    titles.append("Perpetuals of smaller coins at last prices, kept back, 3x to 15x")
+    sections += [table(title, accounts) for title, accounts in zip(titles, fleets.values(), strict=True)]
     sections.append(table("Opened once, at the event's start", fleet(spot, JUDGED, poll, once=True)))
     for leverage in LEVERAGES:
         sections.append(table(f"{leverage:g}x, all spot windows", fleet(spot, (leverage,), poll)))
