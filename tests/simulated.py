@@ -74,6 +74,8 @@ class SimulatedTelegram(World, BaseRequest):
         World.__init__(self, int(TOKEN.split(":")[0]))
         self.throttle = Throttle(loop.time)
         self.share = 0.0
+        self.kinds: tuple[str, ...] = ("500", "502", "reset", "lost")
+        self.silence = 0.0  # seconds until an answer that is lost is given up by the library
         self.is_out = False  # nothing gets through, and nothing is answered
         self._loop = loop
         self._random = random.Random(seed)
@@ -120,13 +122,14 @@ class SimulatedTelegram(World, BaseRequest):
         self.requests.append(call)
         kind = self._trouble(call)
         if kind == "reset":
-            raise NetworkError("httpx.ReadError: connection reset")
+            raise NetworkError("connection reset") from ConnectionResetError()
         if kind in ("500", "502"):
             call.outcome = kind
             return int(kind), b'{"ok": false, "error_code": %s, "description": "Bad Gateway"}' % kind.encode()
         status, body = self._answered(call)
         await asyncio.sleep(ONE_WAY)
-        if kind == "lost":
+        if kind == "lost" and call.outcome == "ok":
+            await asyncio.sleep(self.silence)
             raise TimedOut
         return status, body
 
@@ -142,7 +145,7 @@ class SimulatedTelegram(World, BaseRequest):
             return "reset"
         if self._random.random() >= self.share:
             return None
-        kind = self._random.choice(("500", "502", "reset", "lost"))
+        kind = self._random.choice(self.kinds)
         call.outcome = kind
         return kind
 

@@ -32,7 +32,7 @@ from marginbot.logs import redact
 log = logging.getLogger(__name__)
 
 OFFICIAL = "https://api.telegram.org"
-CONNECTIONS = 16
+CONNECTIONS = 32
 REQUEST_SECONDS = 10.0  # an alert that Telegram has not taken by then is tried again
 POOL_SECONDS = 10.0
 MENU_SECONDS = 5.0  # menus are an extra: listening does not wait longer for them

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+import httpx
 from telegram import (
     Bot,
     CopyTextButton,
@@ -28,6 +29,7 @@ from telegram.error import (
     NetworkError,
     RetryAfter,
     TelegramError,
+    TimedOut,
 )
 
 from marginbot.bot.calls import Button, Document, Rows
@@ -58,6 +60,8 @@ FIXED = ("message to edit not found", "message can't be edited", "message_id_inv
 NO_FILE = "Telegram did not take the file. Please try again later."
 # A topic that takes no more messages; the forum's general topic may.
 TOPIC_GONE = ("topic_closed", "topic_deleted", "topic_id_invalid", "thread not found")
+# Errors of the transport before anything was sent.
+NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,20 @@ def outcome_of(error: TelegramError) -> Outcome | Refused:
     if isinstance(error, InvalidToken):
         log.error("Telegram does not accept the bot's token: check MARGINBOT_TELEGRAM_TOKEN")
     # TimedOut, NetworkError: perhaps delivered, perhaps not
-    return TryAgain(told, line=isinstance(error, NetworkError))
+    return TryAgain(told, line=isinstance(error, NetworkError), untaken=_is_untaken(error))
+
+
+def _is_untaken(error: TelegramError) -> bool:
+    """Whether the message did certainly not arrive: no connection was to be had, or the service said that it failed.
+
+    A gateway that says it waited in vain (504) does not know either.
+    """
+    if not isinstance(error, NetworkError):
+        return False
+    if isinstance(error.__cause__, NEVER_LEFT):
+        return True
+    answered = error.__cause__ is None or isinstance(error.__cause__, TelegramError)
+    return answered and not isinstance(error, TimedOut) and "timeout" not in error.message.lower()
 
 
 def _wait(error: RetryAfter) -> timedelta:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from marginbot.domain.notices import Line, Urgency, overtaken, urgency
+from marginbot.domain.notices import Line, Urgency, is_urgent, overtaken, urgency
 
 Story = list[Line]
 
@@ -132,9 +132,14 @@ class Backlog:
         self._away.add(chat_id)
         self._rank.pop(chat_id, None)
 
-    def is_free(self, chat_id: int) -> bool:
-        """Whether nothing is on its way to the chat."""
-        return chat_id not in self._away
+    def waiting(self, ids: Iterable[int]) -> Sequence[Line]:
+        """Of these lines the ones that are still there, where nothing is on its way to their chat."""
+        lines = [line for line in map(self._lines.get, ids) if line is not None]
+        return [line for line in lines if line.chat_id not in self._away]
+
+    def is_urgent(self, ids: Iterable[int]) -> bool:
+        """Whether one of these lines goes in the lane that is always kept free."""
+        return any(is_urgent(urgency(line)) for line in map(self._lines.get, ids) if line is not None)
 
     def back(self, chat_id: int, now: datetime) -> None:
         """The chat is free again."""

@@ -29,6 +29,8 @@ FIRST_RETRY = timedelta(seconds=1)
 LONGEST_RETRY = timedelta(seconds=60)
 FIRST_LINE_RETRY = timedelta(milliseconds=250)
 LONGEST_LINE_RETRY = timedelta(seconds=2)
+URGENT_RETRY = timedelta(milliseconds=200)
+CHANCE = 2  # failures in a row that say nothing yet about the line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +203,7 @@ class TryAgain:
     error: str
     after: timedelta | None = None
     line: bool = False  # the way to the other side is in trouble, not this message
+    untaken: bool = False  # it did certainly not arrive: trying again cannot repeat it
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,18 +256,21 @@ def shown(carried: Iterable[Notice]) -> list[Shown]:
     return sorted(found, key=lambda one: (-(one.notice.facts.grade or Grade.OK), one.notice.id))
 
 
-def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int = 1) -> datetime:
+def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int = 1, urgent: bool = False) -> datetime:
     """When to try again: what was asked for, else exponentially later, never more than a minute.
 
     Trouble on the line is not the message's fault: it is soon tried again, unless nothing at all gets through
-    (`failures` in a row, of any message).
+    (`failures` in a row, of any message). Soonest is what is urgent and cannot arrive twice by that; what may have
+    arrived waits longer each time, so that a line which only loses answers is not turned into a flood of repeats.
     """
     if outcome.after is not None:
         return now + max(outcome.after, FIRST_RETRY)
-    if outcome.line:
-        own = min(LONGEST_LINE_RETRY, _doubled(FIRST_LINE_RETRY, attempts))
-        return now + max(own, min(LONGEST_RETRY, _doubled(FIRST_LINE_RETRY, failures)))
-    return now + min(LONGEST_RETRY, _doubled(FIRST_RETRY, attempts))
+    if not outcome.line:
+        return now + min(LONGEST_RETRY, _doubled(FIRST_RETRY, attempts))
+    first = URGENT_RETRY if urgent else FIRST_LINE_RETRY
+    own = URGENT_RETRY if urgent and outcome.untaken else min(LONGEST_LINE_RETRY, _doubled(first, attempts))
+    in_a_row = failures - CHANCE if urgent else failures
+    return now + max(own, min(LONGEST_RETRY, _doubled(first, in_a_row)))
 
 
 def _doubled(first: timedelta, times: int) -> timedelta:

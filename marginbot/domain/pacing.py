@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 EVENLY_PER_SECOND = 29.5  # spread over the second, so that an alarm never finds it used up
+AT_ONCE = 10  # alarms after a while without any: nobody waits for evenness alone
 CALM_PER_SECOND = 25.0
 SECOND = timedelta(seconds=1)
 OVERALL = (30, SECOND)
@@ -21,7 +22,12 @@ GROUP = ((3, 2 * SECOND), (20, 61 * SECOND))
 MOST_IDLE_CHATS = 2_000  # remembered before those that may speak freely again are forgotten
 IDLE_AFTER = 70 * SECOND
 PROBE_EVERY = 0.5 * SECOND
+PROBE_YOUNG_EVERY = 0.125 * SECOND  # three in a row may fail by chance, and nobody must wait for that
+YOUNG = 120 * SECOND  # most troubles are over by then
+PROBE_A_CHAT_EVERY = 1.1 * SECOND  # where the probe may have arrived: leaves the chat its short burst
 TROUBLE_FROM = 3  # failures in a row
+SEND_SECONDS = 12.0
+URGENT_SEND_SECONDS = 4.0  # the first time
 
 
 class Bucket:
@@ -66,10 +72,11 @@ class Window:
             self._done.clear()
         self._in_flight += 1
 
-    def done(self, now: datetime) -> None:
-        """What used a place was answered, or given up."""
+    def done(self, now: datetime, *, counts: bool = True) -> None:
+        """What used a place was answered, or given up; it gets its place back where it did not count."""
         self._in_flight -= 1
-        self._done.append(now)
+        if counts:
+            self._done.append(now)
 
 
 class ChatPace:
@@ -80,6 +87,7 @@ class ChatPace:
         self._windows = [Window(most, span) for most, span in rules]
         self.flooded_until: datetime | None = None
         self.used_at: datetime | None = None
+        self.counted_at: datetime | None = None
 
     def ready_at(self, now: datetime) -> datetime:
         """The earliest time at which this chat takes another message."""
@@ -92,10 +100,12 @@ class ChatPace:
         for window in self._windows:
             window.take(now)
 
-    def done(self, now: datetime) -> None:
+    def done(self, now: datetime, *, counts: bool = True) -> None:
         """It was answered."""
+        if counts:
+            self.counted_at = now
         for window in self._windows:
-            window.done(now)
+            window.done(now, counts=counts)
 
     def is_idle(self, now: datetime) -> bool:
         """Nothing is remembered that could still bind."""
@@ -108,7 +118,7 @@ class Pacing:
 
     def __init__(self) -> None:
         self._limit = Window(*OVERALL)
-        self._evenly = Bucket(burst=2, per_second=EVENLY_PER_SECOND)
+        self._evenly = Bucket(burst=AT_ONCE, per_second=EVENLY_PER_SECOND)
         self._calm = Bucket(burst=1, per_second=CALM_PER_SECOND)
         self._chats: dict[int, ChatPace] = {}
 
@@ -130,10 +140,25 @@ class Pacing:
             self._calm.take(now)
         self._pace(chat_id, now).take(now)
 
-    def done(self, chat_id: int, now: datetime) -> None:
-        """A message that left was answered: the places it took are free again some time after now."""
+    def done(self, chat_id: int, now: datetime, *, taken: bool = True) -> None:
+        """A message that left was answered: the places it took are free again some time after now.
+
+        What did certainly not arrive used no place of its chat; overall every request is counted.
+        """
         self._limit.done(now)
-        self._pace(chat_id, now).done(now)
+        self._pace(chat_id, now).done(now, counts=taken)
+
+    def rest(self, chat_id: int, now: datetime) -> timedelta | None:
+        """How long ago this chat was last tried, if that is long enough to find out with it whether a trouble is over.
+
+        Long enough leaves the chat its short burst for when it is.
+        """
+        pace = self._chats.get(chat_id)
+        if pace is None or pace.used_at is None:
+            return timedelta.max
+        if pace.ready_at(now) > now or (pace.counted_at and abs(now - pace.counted_at) < PROBE_A_CHAT_EVERY):
+            return None
+        return abs(now - pace.used_at)
 
     def flooded(self, chat_id: int, until: datetime, now: datetime) -> None:
         """This chat asked for quiet."""
@@ -148,6 +173,14 @@ class Pacing:
         return pace
 
 
+def patience(unanswered: int, *, urgent: bool) -> float:
+    """Seconds to wait for an answer, of which so many did not come. What is urgent is sooner sent again.
+
+    But each time after twice as long: a service that is only slow has so taken it a few times at most.
+    """
+    return min(SEND_SECONDS, URGENT_SEND_SECONDS * 2.0 ** min(unanswered, 10)) if urgent else SEND_SECONDS
+
+
 class LineTrouble:
     """Whether anything gets through. What failed in trouble need not wait once something does again."""
 
@@ -155,31 +188,42 @@ class LineTrouble:
         self.failed: set[int] = set()  # since the last success
         self.failures = 0
         self._own: Counter[int] = Counter()  # of each notice, outside of a trouble that is over
+        self._unanswered: Counter[int] = Counter()  # those of them that may have arrived all the same
+        self._since: datetime | None = None  # when the first of them failed
         self.probe_at: datetime | None = None
 
-    def did_not_pass(self, ids: Iterable[int], now: datetime) -> None:
+    def did_not_pass(self, ids: Iterable[int], now: datetime, *, untaken: bool = False) -> None:
         """These notices did not get through, for no fault of theirs."""
         failed = list(ids)
         self.failed.update(failed)
         self._own.update(failed)
+        if not untaken:
+            self._unanswered.update(failed)
         self.failures += 1
-        self.probe_at = self.probe_at or now + PROBE_EVERY
+        self._since = self._since or now
+        self.probe_at = self.probe_at or now + self._probe_every(now)
 
     def own_failures(self, ids: Iterable[int]) -> int:
         """How often the line failed one of these, as far as that says anything about the line now."""
         return max((self._own[notice_id] for notice_id in ids), default=0)
 
+    def unanswered(self, ids: Iterable[int]) -> int:
+        """How often one of these may have arrived without our hearing of it, as far as that counts."""
+        return max((self._unanswered[notice_id] for notice_id in ids), default=0)
+
     def arrived(self, ids: Iterable[int]) -> None:
         """These need no memory any more."""
         for notice_id in ids:
             self._own.pop(notice_id, None)
+            self._unanswered.pop(notice_id, None)
 
     def passed(self) -> Sequence[int]:
         """Something got through: the notices that were held up until now. A few single failures are no trouble."""
         held_up = sorted(self.failed) if self.failures >= TROUBLE_FROM else []
         if held_up:
             self._own.clear()  # what failed in the trouble is not to wait longer for that
-        self.failed, self.failures, self.probe_at = set(), 0, None
+            self._unanswered.clear()
+        self.failed, self.failures, self._since, self.probe_at = set(), 0, None, None
         return held_up
 
     def is_probe_due(self, now: datetime) -> bool:
@@ -188,4 +232,8 @@ class LineTrouble:
 
     def probed(self, now: datetime) -> None:
         """One was sent to find out, or none could be."""
-        self.probe_at = now + PROBE_EVERY
+        self.probe_at = now + self._probe_every(now)
+
+    def _probe_every(self, now: datetime) -> timedelta:
+        is_young = self._since is None or now - self._since < YOUNG
+        return PROBE_YOUNG_EVERY if is_young else PROBE_EVERY

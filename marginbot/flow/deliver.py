@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ from marginbot.domain.notices import (
     shown,
     urgency,
 )
-from marginbot.domain.pacing import LineTrouble, Pacing
+from marginbot.domain.pacing import LineTrouble, Pacing, patience
 from marginbot.flow import trail
 from marginbot.flow.ports import Messenger, Store
 from marginbot.flow.tasks import Tasks
@@ -40,11 +40,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MOST_IN_FLIGHT = 8
+MOST_IN_FLIGHT = 24  # of what is urgent: answers that do not come must not keep the others waiting
 MOST_CALM_IN_FLIGHT = 6
 MOST_IN_A_BUNDLE = 10
-SEND_SECONDS = 12.0
-LEASE = timedelta(seconds=15)  # longer than a message can be on its way
+LEASE = timedelta(seconds=15)  # longer than `pacing.patience`
 RELOAD_AFTER = timedelta(seconds=5)
 HOLD_LOOKS_AGAIN = timedelta(seconds=60)
 SHORTEST_NAP = 0.002
@@ -110,16 +109,15 @@ class Delivery:
         if not self._line.is_probe_due(now):
             return
         free = [
-            line for line in self._waiting(self._line.failed) if self._pacing.chat_ready_at(line.chat_id, now) <= now
+            (rest, line)
+            for line in self._backlog.waiting(self._line.failed)
+            if (rest := self._pacing.rest(line.chat_id, now)) is not None
         ]
         if free:
-            self._hasten([min(free, key=urgency)], now)
+            # By turns, so that the trouble's end finds no chat's burst used up by asking for it.
+            _, line = max(free, key=lambda one: (is_urgent(urgency(one[1])), one[0], -one[1].id))
+            self._hasten([line], now)
         self._line.probed(now)
-
-    def _waiting(self, ids: Iterable[int]) -> Sequence[Line]:
-        """Of these lines the ones that are still there and not on their way."""
-        lines = [line for line in map(self._backlog.get, ids) if line is not None]
-        return [line for line in lines if self._backlog.is_free(line.chat_id)]
 
     def _hasten(self, lines: Sequence[Line], now: datetime) -> None:
         self._store.hasten([line.id for line in lines], now)
@@ -215,19 +213,25 @@ class Delivery:
         return None
 
     async def _work(self, notices: Sequence[Notice], message_id: int | None) -> None:
+        outcome: Outcome | None = None
         try:
-            if message_id is None:
-                self._finish(notices, await self._sent(notices), self._clock())
-            else:
-                await self._amend(notices, message_id)
+            outcome = await (self._tell(notices) if message_id is None else self._amend(notices, message_id))
         finally:
             now, chat_id = self._clock(), notices[0].chat_id
             self._in_flight -= 1
-            self._pacing.done(chat_id, now)
+            self._pacing.done(chat_id, now, taken=not (isinstance(outcome, TryAgain) and outcome.untaken))
             self._backlog.back(chat_id, now)
             self.dispatch()
 
-    async def _amend(self, notices: Sequence[Notice], message_id: int) -> None:
+    async def _tell(self, notices: Sequence[Notice]) -> Outcome:
+        if len(notices) == 1:
+            outcome = await self._tried(notices, lambda: self._messenger.send(notices[0], self._clock()))
+        else:
+            outcome = await self._tried(notices, lambda: self._messenger.send_bundle(notices, self._clock()))
+        self._finish(notices, outcome, self._clock())
+        return outcome
+
+    async def _amend(self, notices: Sequence[Notice], message_id: int) -> Outcome | None:
         """Change a message; what cannot be told by that becomes a message of its own, a note is dropped with a reason.
 
         The change is made from what is recorded, so that making it twice after a crash is making it once.
@@ -236,29 +240,24 @@ class Delivery:
         outcome = await self._tried(notices, lambda: self._messenger.amend(message_id, told, self._clock()))
         if not isinstance(outcome, NotEditable):
             self._finish(notices, outcome, self._clock())
-            return
+            return outcome
         log.info("message %s cannot be changed: %s", message_id, outcome.error)
         for note in (notice for notice in notices if notice.facts.note is not None):
             self._store.drop_notice(note.id, DropReason.NOTHING_TO_NOTE_IT_ON, self._clock())
             self._backlog.remove(note.id)
         news = [notice for notice in notices if notice.facts.note is None]
-        if news:
-            self._finish(news, await self._sent(news), self._clock())
-
-    async def _sent(self, notices: Sequence[Notice]) -> Outcome:
-        if len(notices) == 1:
-            return await self._tried(notices, lambda: self._messenger.send(notices[0], self._clock()))
-        return await self._tried(notices, lambda: self._messenger.send_bundle(notices, self._clock()))
+        return await self._tell(news) if news else None
 
     async def _tried(self, notices: Sequence[Notice], request: Callable[[], Awaitable[T]]) -> T | TryAgain:
+        ids = [notice.id for notice in notices]
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(patience(self._line.unanswered(ids), urgent=self._backlog.is_urgent(ids))):
                 return await request()
         except TimeoutError:
             return TryAgain("no answer in time", line=True)
         except Exception as error:
             # A bug in rendering one notice must not hold up the chat's others: it is tried again, ever later.
-            log.exception("notices %s could not be sent", [notice.id for notice in notices])
+            log.exception("notices %s could not be sent", ids)
             return TryAgain(type(error).__name__)
 
     def _finish(self, notices: Sequence[Notice], outcome: Outcome, now: datetime) -> None:
@@ -281,19 +280,19 @@ class Delivery:
                 self._alone.discard(notice_id)
             else:
                 self._backlog.change(notice_id, next_attempt_at=again)
-        if isinstance(outcome, Sent) and (held_up := self._waiting(self._line.passed())):
+        if isinstance(outcome, Sent) and (held_up := self._backlog.waiting(self._line.passed())):
             self._hasten(held_up, now)
 
     def _again(self, notices: Sequence[Notice], outcome: TryAgain, now: datetime) -> datetime:
+        ids = [notice.id for notice in notices]
+        urgent, attempts = self._backlog.is_urgent(ids), max(notice.attempts for notice in notices) + 1
         if outcome.line:
-            self._line.did_not_pass([notice.id for notice in notices], now)
+            self._line.did_not_pass(ids, now, untaken=outcome.untaken)
+            attempts = self._line.unanswered(ids) if urgent else self._line.own_failures(ids)
         elif outcome.after is None and len(notices) > 1:
-            self._alone.update(notice.id for notice in notices)
+            self._alone.update(ids)
             return now
-        attempts = max(notice.attempts for notice in notices) + 1
-        if outcome.line:
-            attempts = self._line.own_failures(notice.id for notice in notices)
-        again = retry_at(outcome, attempts, now, failures=self._line.failures)
+        again = retry_at(outcome, attempts, now, failures=self._line.failures, urgent=urgent)
         if outcome.after is not None:
             self._pacing.flooded(notices[0].chat_id, again, now)
         return again

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import httpx
 import pytest
 from telegram.error import BadRequest, Conflict, NetworkError, TelegramError, TimedOut
 
@@ -137,6 +138,31 @@ async def test_hostile_labels_arrive(messenger: TelegramMessenger, tg: TelegramS
 )
 def test_errors_are_told_apart(error: TelegramError, kind: type) -> None:
     assert isinstance(outcome_of(error), kind)
+
+
+def caused(error: TelegramError, cause: Exception) -> TelegramError:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "untaken"),
+    [
+        pytest.param(NetworkError("Bad Gateway"), True, id="answered: it failed"),
+        pytest.param(caused(NetworkError("Bad Gateway (502)"), TelegramError("no JSON")), True, id="by a gateway"),
+        pytest.param(NetworkError("Gateway Timeout (504)"), False, id="a gateway that waited in vain does not know"),
+        pytest.param(caused(NetworkError("no route"), httpx.ConnectError("no route")), True, id="never left"),
+        pytest.param(caused(TimedOut(), httpx.ConnectTimeout("no answer")), True, id="never left, after a wait"),
+        pytest.param(caused(TimedOut(), httpx.ReadTimeout("no answer")), False, id="no answer"),
+        pytest.param(caused(NetworkError("reset"), httpx.ReadError("reset")), False, id="broken off"),
+        pytest.param(caused(NetworkError("Unknown error"), ValueError("odd")), False, id="whatever else"),
+        pytest.param(TimedOut(), False, id="no answer in time"),
+    ],
+)
+def test_only_what_certainly_did_not_arrive_is_known_not_to_be_a_repeat(error: TelegramError, untaken: bool) -> None:
+    outcome = outcome_of(error)
+    assert isinstance(outcome, TryAgain)
+    assert (outcome.line, outcome.untaken) == (True, untaken)
 
 
 def test_the_bots_own_token_is_struck_out_whatever_it_looks_like() -> None:

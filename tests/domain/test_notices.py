@@ -89,6 +89,28 @@ def test_trouble_on_the_line_is_not_the_message_s_fault(attempts: int, failures:
     assert retry_at(trouble, attempts, T0, failures=failures) == T0 + timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize(
+    ("untaken", "attempts", "failures", "seconds"),
+    [
+        pytest.param(True, 1, 1, 0.2, id="did not arrive: at once, nearly"),
+        pytest.param(True, 9, 3, 0.2, id="and so each time"),
+        pytest.param(True, 1, 4, 0.4, id="unless nothing gets through"),
+        pytest.param(True, 1, 999, 60, id="for long"),
+        pytest.param(False, 1, 1, 0.2, id="may have arrived: the same at first"),
+        pytest.param(False, 2, 1, 0.4, id="but no flood of repeats"),
+        pytest.param(False, 9, 1, 2, id="and never much later"),
+    ],
+)
+def test_what_is_urgent_is_tried_again_sooner(untaken: bool, attempts: int, failures: int, seconds: float) -> None:
+    trouble = TryAgain("502", line=True, untaken=untaken)
+    assert retry_at(trouble, attempts, T0, failures=failures, urgent=True) == T0 + timedelta(seconds=seconds)
+
+
+def test_urgency_shortens_no_wait_that_was_asked_for() -> None:
+    flooded = TryAgain("429", timedelta(seconds=35))
+    assert retry_at(flooded, 1, T0, urgent=True) == T0 + timedelta(seconds=35)
+
+
 TICK = timedelta(microseconds=1)
 WORSE, SAME, CALMER = Grade.EMERGENCY, Grade.CRITICAL, Grade.WARNING
 

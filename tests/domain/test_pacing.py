@@ -9,7 +9,16 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marginbot.domain.pacing import CALM_PER_SECOND, EVENLY_PER_SECOND, MOST_IDLE_CHATS, LineTrouble, Pacing
+from marginbot.domain.pacing import (
+    CALM_PER_SECOND,
+    EVENLY_PER_SECOND,
+    MOST_IDLE_CHATS,
+    PROBE_EVERY,
+    PROBE_YOUNG_EVERY,
+    YOUNG,
+    LineTrouble,
+    Pacing,
+)
 from tests.builders import T0
 
 SECOND = timedelta(seconds=1)
@@ -144,6 +153,44 @@ def test_chats_that_may_speak_freely_are_forgotten() -> None:
     assert pacing.chat_ready_at(1, T0) == T0 + 9999 * SECOND
 
 
+def test_what_did_not_arrive_uses_no_place_of_its_chat() -> None:
+    pacing = Pacing()
+    for _ in range(9):
+        pacing.take(7, T0, urgent=True)
+        pacing.done(7, T0, taken=False)
+    assert pacing.chat_ready_at(7, T0) == T0
+    for _ in range(3):
+        pacing.take(7, T0, urgent=True)
+        pacing.done(7, T0)
+    assert pacing.chat_ready_at(7, T0) > T0
+
+
+def test_who_was_tried_last_is_asked_last_whether_the_trouble_is_over() -> None:
+    pacing = Pacing()
+    for chat_id, taken in ((7, True), (8, False)):
+        pacing.take(chat_id, T0, urgent=True)
+        pacing.done(chat_id, T0, taken=taken)
+    assert pacing.rest(9, T0) == timedelta.max, "never tried"
+    assert pacing.rest(8, T0 + SECOND) == SECOND, "it did not arrive there"
+    assert pacing.rest(7, T0 + SECOND) is None, "its short burst is left to it"
+    assert pacing.rest(7, T0 + 2 * SECOND) == 2 * SECOND
+
+
+def test_an_old_trouble_is_asked_less_often_whether_it_is_over() -> None:
+    trouble, now = LineTrouble(), T0
+    trouble.did_not_pass([1], now)
+    for _ in range(4):
+        assert trouble.probe_at is not None
+        assert trouble.probe_at - now == PROBE_YOUNG_EVERY
+        now = trouble.probe_at
+        trouble.probed(now)
+    trouble.probed(T0 + YOUNG)
+    assert trouble.probe_at == T0 + YOUNG + PROBE_EVERY
+    trouble.passed()
+    trouble.did_not_pass([1], T0 + YOUNG)
+    assert trouble.probe_at == T0 + YOUNG + PROBE_YOUNG_EVERY, "a new one"
+
+
 def test_what_an_outage_held_up_is_known_at_its_end_and_single_failures_are_no_outage() -> None:
     trouble = LineTrouble()
     trouble.did_not_pass([1], T0)
@@ -154,6 +201,16 @@ def test_what_an_outage_held_up_is_known_at_its_end_and_single_failures_are_no_o
     assert trouble.is_probe_due(T0 + SECOND)
     assert trouble.passed() == [0, 1, 2]
     assert not trouble.is_probe_due(T0 + 99 * SECOND)
+
+
+def test_what_may_have_arrived_is_counted_apart() -> None:
+    line = LineTrouble()
+    line.did_not_pass([1], T0, untaken=True)
+    assert (line.own_failures([1]), line.unanswered([1])) == (1, 0)
+    line.did_not_pass([1], T0)
+    assert (line.own_failures([1]), line.unanswered([1, 2])) == (2, 1)
+    line.arrived([1])
+    assert line.unanswered([1]) == 0
 
 
 def test_what_failed_in_a_trouble_does_not_wait_longer_when_it_is_over() -> None:

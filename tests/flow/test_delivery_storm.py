@@ -108,26 +108,26 @@ def other_way(storm: Storm, account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("faults_go_on", "within"),
+    ("share", "silence"),
     [
-        pytest.param(False, 2.0, id="well again"),
-        # A chat takes five messages in five seconds, and three in ten of them go wrong.
-        pytest.param(True, 7.0, id="three in ten go wrong as before"),
+        pytest.param(0.0, 0.0, id="well again"),
+        pytest.param(0.3, 0.0, id="three in ten go wrong as before"),
+        pytest.param(0.3, 10.0, id="three in ten go wrong, and lost answers are waited for"),
     ],
 )
 @pytest.mark.parametrize("seed", range(4))
-def test_a_bad_day_loses_nothing_and_holds_up_nobody_for_another(seed: int, faults_go_on: bool, within: float) -> None:
+def test_a_bad_day_loses_nothing_and_holds_up_nobody_for_another(seed: int, share: float, silence: float) -> None:
     for storm in stormy(seed):
-        simulated(bad_day(storm, within, faults_go_on=faults_go_on), storm.loop)
+        simulated(bad_day(storm, share, silence), storm.loop)
 
 
-async def bad_day(storm: Storm, within: float, *, faults_go_on: bool) -> None:
+async def bad_day(storm: Storm, share: float, silence: float) -> None:
     back_at = await live_through(storm)
-    storm.telegram.share = 0.3 if faults_go_on else 0.0
+    storm.telegram.share, storm.telegram.silence = share, silence
     await storm.pass_time(10)
     for user in USERS:
         first = next(c.at for c in storm.telegram.accepted(user) if "CRITICAL" in str(c.params["text"]))
-        assert first - back_at <= within, "everybody else's alarm, soon after the end"
+        assert first - back_at <= 2.0, "everybody else's alarm, soon after the end"
         assert heads(storm, user) == ["WARNING", "CRITICAL"], "each story in order"
     assert storm.telegram.messages(FLOODED) == []
     assert [url for url, _ in storm.ringer.rung] == ["one"], "who cannot be reached here is rung elsewhere, at once"
@@ -137,6 +137,27 @@ async def bad_day(storm: Storm, within: float, *, faults_go_on: bool) -> None:
     rows = storm.store._db.conn.execute("SELECT DISTINCT chat_id, drop_reason FROM notices WHERE status = 'dropped'")
     assert set(rows.fetchall()) <= {(BLOCKED, "unreachable"), (BLOCKED, "overtaken"), (FLOODED, "overtaken")}
     assert storm.telegram.violations == []
+
+
+@pytest.mark.parametrize(
+    ("grade", "tried_at"),
+    [
+        pytest.param(CRITICAL, [0.0, 4.2, 12.6], id="urgent: soon, then ever more patient"),
+        pytest.param(WARNING, [0.0, 10.25, 20.75], id="as long as the library waits"),
+    ],
+)
+def test_an_answer_that_does_not_come_is_waited_for_less_long_where_it_is_urgent(
+    storm: Storm, grade: Grade, tried_at: list[float]
+) -> None:
+    simulated(unanswered(storm, grade), storm.loop)
+    assert [call.at - ONE_WAY for call in storm.telegram.calls()][:3] == pytest.approx(tried_at, abs=0.3)
+
+
+async def unanswered(storm: Storm, grade: Grade) -> None:
+    storm.telegram.share, storm.telegram.kinds, storm.telegram.silence = 1.0, ("lost",), 10.0
+    storm.write(storm.account(1), grade)
+    await storm.pass_time(22)
+    await storm.delivery.stop(0.0)
 
 
 def test_a_thousand_in_danger_at_once_are_told_at_the_service_s_rate_the_most_endangered_first(storm: Storm) -> None:
