@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import cache
 from html import escape, unescape
 
-from marginbot.bot.language import _, later
+from marginbot.bot.language import _, language, later
 from marginbot.domain.breach import LEAST, Odds, outlook
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import Pool, PoolState
@@ -53,8 +54,14 @@ LADDER_WORDS = {
     DecidedBy.BOTH: later(" (by ratio and cushion)"),
 }
 
+# What an alert calls itself in capitals, beside the grades.
+STATES = (
+    later("STALE"),
+    later("RECOVERED"),
+    later("LIQUIDATED"),
+)
+
 _ZONE: ContextVar[tzinfo] = ContextVar("reader's time zone", default=UTC)
-_LOUD = re.compile(r"NOTICE|WARNING|CRITICAL|EMERGENCY|DEFICIT|STALE|RECOVERED|LIQUIDATED|\bOK\b")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, direction overrides, line breaks
 
 
@@ -67,7 +74,15 @@ def text(value: str, limit: int = 200) -> str:
 
 def quiet(value: str, limit: int = 200) -> str:
     """Like `text`, for an alert: it has one grade in capitals, and no label or note may look like another."""
-    return _LOUD.sub(lambda found: found[0].lower(), text(value, limit))
+    return _loud(language()).sub(lambda found: found[0].replace("İ", "i").lower(), text(value, limit))
+
+
+@cache
+def _loud(_code: str) -> re.Pattern[str]:
+    """The words in capitals of English and of the reader's language; short ones only if they stand alone."""
+    english = [*NAMES.values(), *STATES]
+    words = {*english, *map(_, english)}
+    return re.compile("|".join(rf"\b{re.escape(word)}\b" if len(word) <= 2 else re.escape(word) for word in words))
 
 
 def percent(ratio: Decimal | float | None) -> str:
@@ -226,7 +241,7 @@ def ago(span: timedelta | float) -> str:
     for size, unit in ((86400, later("d")), (3600, later("h")), (60, later("min"))):
         if seconds >= 2 * size or (seconds >= size and unit == "min"):
             return f"{int(seconds // size)} {_(unit)}"
-    return f"{int(seconds)} {_('s')}"
+    return f"{int(seconds)} " + _("s")
 
 
 def clock(at: datetime, now: datetime | None = None) -> str:

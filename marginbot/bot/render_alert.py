@@ -11,7 +11,9 @@ from marginbot.bot import figures as fig
 from marginbot.bot import render_forced, render_key, render_news, render_terms
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import quiet
+from marginbot.bot.language import _, later
 from marginbot.bot.render import LIMIT, length, to_plain
+from marginbot.bot.render_news import READ
 from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import PoolState
@@ -21,11 +23,15 @@ from marginbot.domain.report import PoolReport
 LATE_AFTER = timedelta(seconds=30)
 BUDGET = LIMIT - 300  # leaves room for "Acknowledged by …"
 
+MORE = later("Send /status for more.")
+WORSE = later("{venue} · ↗ worse, was {grade}")
+PROJECTED = later("Projected {time}")
+
 _FOLD = "\n<blockquote expandable>{}</blockquote>"
 LADDERS = {
-    DecidedBy.RATIO: "Decided by the ratio ladder",
-    DecidedBy.CUSHION: "Decided by the cushion ladder",
-    DecidedBy.BOTH: "Decided by both ladders",
+    DecidedBy.RATIO: later("Decided by the ratio ladder"),
+    DecidedBy.CUSHION: later("Decided by the cushion ladder"),
+    DecidedBy.BOTH: later("Decided by both ladders"),
 }
 
 
@@ -43,11 +49,12 @@ def unfolded(notice: Notice, now: datetime) -> Sequence[str]:
 def _top(notice: Notice, now: datetime) -> list[str]:
     facts = notice.facts
     if facts.key_news:
-        lines = [render_news.headline("🔑", "KEY", facts), *render_key.news(facts.key_news, facts.key_expires_at)]
+        lines = [render_news.headline("🔑", _("KEY"), facts), *render_key.news(facts.key_news, facts.key_expires_at)]
     elif facts.terms is not None:
-        lines = [render_news.headline("📏", "TERMS", facts), *render_terms.news(facts.terms)]
+        lines = [render_news.headline("📏", _("TERMS"), facts), *render_terms.news(facts.terms)]
     elif facts.forced is not None:
-        lines = [render_news.headline("💥", facts.forced.kind.upper(), facts), *render_forced.news(facts.forced)]
+        state = _(render_forced.STATES[facts.forced.kind])
+        lines = [render_news.headline("💥", state, facts), *render_forced.news(facts.forced)]
     elif facts.reason in render_news.BLINDNESS or facts.grade is None:
         lines = render_news.blind(notice)
     elif facts.venue_says:
@@ -57,10 +64,11 @@ def _top(notice: Notice, now: datetime) -> list[str]:
     elif facts.left_with_nothing:
         lines = render_news.gone(facts)
     elif facts.reason is Reason.RECOVERED:
-        was = f"{render_news.venue(facts)} · was {fig.word(facts.previous)}, now calm"
-        lines = [render_news.headline("✅", "RECOVERED", facts, "nothing to do"), was, *_body(facts)]
+        head = render_news.headline("✅", _("RECOVERED"), facts, _("nothing to do"))
+        was = _("{venue} · was {grade}, now calm", venue=render_news.venue(facts), grade=fig.word(facts.previous))
+        lines = [head, was, *_body(facts)]
     else:
-        head = render_news.headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts, _to_do(facts))
+        head = render_news.headline(fig.SYMBOLS[facts.grade], fig.grade_name(facts.grade), facts, _to_do(facts))
         lines = [head, *_story(facts), *_body(facts)]
     return [lines[0], *_handling(notice, now), *lines[1:]]
 
@@ -76,9 +84,9 @@ def short(notice: Notice) -> str:
     if facts.forced is not None:
         return "\n".join([first, *map(to_plain, render_forced.bullets(facts.forced))])
     if facts.pool is None or facts.reason in render_news.BLINDNESS:
-        return f"{first}\nSend /status for more."
-    figures = f"{fig.room(facts.pool)} to liquidation, ratio {fig.ratio_of(facts.pool)}"
-    return f"{first}\n{to_plain(f'{render_news.venue(facts)}: {figures}')}\nSend /status for more."
+        return f"{first}\n{_(MORE)}"
+    figures = _("{room} to liquidation, ratio {ratio}", room=fig.room(facts.pool), ratio=fig.ratio_of(facts.pool))
+    return f"{first}\n{to_plain(f'{render_news.venue(facts)}: {figures}')}\n{_(MORE)}"
 
 
 def buttons(notice: Notice) -> Rows:
@@ -86,12 +94,12 @@ def buttons(notice: Notice) -> Rows:
     facts, number = notice.facts, notice.id
     if facts.key_news or facts.terms is not None or facts.forced is not None:
         return ()
-    details = Button("Details", f"det:{number}")
+    details = Button(_("Details"), f"det:{number}")
     if facts.reason is Reason.KEY_REFUSED:
-        return ((Button("Retry", f"try:{number}"), details),)
-    quieting = (Button("Acknowledge", f"ack:{number}"), Button("Snooze 1 h", f"snz:{number}"))
+        return ((Button(_("Retry"), f"try:{number}"), details),)
+    quieting = (Button(_("Acknowledge"), f"ack:{number}"), Button(_("Snooze 1 h"), f"snz:{number}"))
     if facts.reason in render_news.BLINDNESS:
-        return (quieting, (Button("Retry", f"try:{number}"), details))
+        return (quieting, (Button(_("Retry"), f"try:{number}"), details))
     calm = facts.reason in (Reason.RECOVERED, Reason.LIQUIDATED) or facts.grade in (None, Grade.OK)
     return ((details,),) if calm else (quieting, (details, *rescue(notice)))
 
@@ -100,60 +108,62 @@ def rescue(notice: Notice) -> tuple[Button, ...]:
     """The way to the full rescue sheet, from WARNING on."""
     facts = notice.facts
     endangered = facts.grade is not None and facts.grade >= Grade.WARNING and facts.pool is not None
-    return (Button("What would help", f"res:{notice.id}"),) if endangered else ()
+    return (Button(_("What would help"), f"res:{notice.id}"),) if endangered else ()
 
 
 def _to_do(facts: Facts) -> str:
     """What would help, in the fewest words; the venue where nothing has to be done."""
     pool, grade = facts.pool, facts.grade or Grade.OK
     if grade is Grade.OK:
-        return "nothing to do" if pool is not None else ""
+        return _("nothing to do") if pool is not None else ""
     if pool is not None and pool.top_up:
-        return f"add {fig.plain_number(pool.top_up)} {pool.currency[:12]}"
+        return _("add {amount} {currency}", amount=fig.plain_number(pool.top_up), currency=pool.currency[:12])
     if pool is not None and pool.close_share:
-        return "close it" if pool.close_share >= 1 else f"close {pool.close_share * 100:.0f}%"
-    return "check it yourself"
+        return _("close it") if pool.close_share >= 1 else _("close {share}%", share=f"{pool.close_share * 100:.0f}")
+    return _("check it yourself")
 
 
 def _handling(notice: Notice, now: datetime) -> list[str]:
     """What the way of the message itself has to say."""
     lines = []
     if notice.facts.reason in (Reason.REMINDER_DUE, Reason.STILL_BLIND):
-        lines.append("🔁 REMINDER: this has not changed")
+        lines.append(_("🔁 REMINDER: this has not changed"))
     if notice.held_until is not None:
-        lines.append(f"🌙 kept for quiet hours since {fig.until(notice.created_at, now)}")
+        lines.append(_("🌙 kept for quiet hours since {time}", time=fig.until(notice.created_at, now)))
     elif now - notice.created_at > LATE_AFTER:
-        lines.append(f"⏱ delayed, written {fig.clock(notice.created_at, now)}")
+        lines.append(_("⏱ delayed, written {time}", time=fig.clock(notice.created_at, now)))
     if notice.attempts > 0:
-        lines.append("(may be a repeat)")
+        lines.append(_("(may be a repeat)"))
     return lines
 
 
 def _story(facts: Facts) -> list[str]:
-    was = fig.word(facts.previous)
+    venue, was = render_news.venue(facts), fig.word(facts.previous)
     if facts.projected_from is not None:
-        return [
-            f"{render_news.venue(facts)} · ↗ worse, was {was}",
-            "<b>PROJECTION</b> at live mark prices of what",
-            f"I read {fig.clock(facts.projected_from, facts.at)}; I could not read it again in time.",
-        ]
+        projected = _(
+            "<b>PROJECTION</b> at live mark prices of what\nI read {time}; I could not read it again in time.",
+            time=fig.clock(facts.projected_from, facts.at),
+        )
+        return [_(WORSE, venue=venue, grade=was), projected]
     if facts.reason is Reason.SIGHT_BACK:
-        blind = "" if facts.blind_since is None else f" after {fig.ago(facts.at - facts.blind_since)} blind"
-        rest = render_news.others(facts, "I ask for these again too, and write if one stays unreadable or is worse:")
-        return [f"{render_news.venue(facts)} · before that {was}", f"👁 Readable again{blind}.", *rest]
+        again = _("👁 Readable again.")
+        if facts.blind_since is not None:
+            again = _("👁 Readable again after {time} blind.", time=fig.ago(facts.at - facts.blind_since))
+        rest = render_news.others(facts, _("I ask for these again too, and write if one stays unreadable or is worse:"))
+        return [_("{venue} · before that {grade}", venue=venue, grade=was), again, *rest]
     if facts.reason is Reason.FIRST_SIGHT:
-        return [f"{render_news.venue(facts)} · so at the first reading"]
+        return [_("{venue} · so at the first reading", venue=venue)]
     if facts.reason is Reason.EASED:
-        return [f"{render_news.venue(facts)} · ↘ eased, was {was}"]
+        return [_("{venue} · ↘ eased, was {grade}", venue=venue, grade=was)]
     if facts.reason is Reason.WORSENED and facts.previous is not None:
-        return [f"{render_news.venue(facts)} · ↗ worse, was {was}"]
-    return [render_news.venue(facts)]
+        return [_(WORSE, venue=venue, grade=was)]
+    return [venue]
 
 
 def _body(facts: Facts) -> list[str]:
     pool = facts.pool
     if pool is None:
-        return ["", "No position is left.", f"Read {fig.clock(facts.known_at)}"]
+        return ["", _("No position is left."), _(READ, time=fig.clock(facts.known_at))]
     return [
         *_distance(pool),
         *_remedy(pool, len(facts.positions)),
@@ -169,9 +179,9 @@ def _rest(facts: Facts) -> list[str]:
         return []
     decided = LADDERS.get(pool.decided_by) if pool.state is not PoolState.FLAT else None
     return [
-        *([decided] if decided else []),
-        f"Pool: {quiet(fig.pool_title(pool.name), 80)}",
-        f"{'Read' if facts.projected_from is None else 'Projected'} {fig.clock(facts.known_at)}",
+        *([_(decided)] if decided else []),
+        _("Pool: {name}", name=quiet(fig.pool_title(pool.name), 80)),
+        _(READ if facts.projected_from is None else PROJECTED, time=fig.clock(facts.known_at)),
         *render_news.positions_of(facts.positions),
         *render_news.notes_of(facts.warnings),
     ]
@@ -181,31 +191,31 @@ def _distance(pool: PoolReport) -> list[str]:
     """How far the market is from the trigger: what a trader asks first."""
     if pool.state is PoolState.DEFICIT:
         return [
-            "<b>Equity is gone</b>: nothing backs the",
-            "margin that is required. Liquidation is",
-            "due or under way.",
+            _("<b>Equity is gone</b>: nothing backs the\nmargin that is required. Liquidation is\ndue or under way.")
         ]
     if pool.state is PoolState.FLAT:
-        return ["No position is left in this pool."]
+        return [_("No position is left in this pool.")]
     if pool.room is None:
-        return ["By itself, no price move can breach it." if pool.room_known else "Room to liquidation: not known."]
+        return [
+            _("By itself, no price move can breach it.") if pool.room_known else _("Room to liquidation: not known.")
+        ]
     if pool.room == 0:
-        return ["<b>No room left</b>: at or past liquidation."]
-    away = f"<b>{quiet(fig.underlying(pool.scenario))} {fig.move(pool.room)}</b> to liquidation"
+        return [_("<b>No room left</b>: at or past liquidation.")]
+    away = _("<b>{coin} {move}</b> to liquidation", coin=quiet(fig.underlying(pool.scenario)), move=fig.move(pool.room))
     if pool.cushion is None:
         return [away]
-    return [away, f"= <b>{fig.multiple(pool.cushion)}</b> an ordinary hour (cushion)"]
+    return [away, _("= <b>{cushion}</b> an ordinary hour (cushion)", cushion=fig.multiple(pool.cushion))]
 
 
 def _figures(pool: PoolReport) -> list[str]:
-    equity = fig.row("Equity", _amount(pool.equity, pool))
+    equity = fig.row(_("Equity"), _amount(pool.equity, pool))
     if pool.state is PoolState.FLAT:
         return [equity]
     return [
-        fig.row("Margin ratio", "beyond 100%" if pool.state is PoolState.DEFICIT else fig.ratio_of(pool)),
+        fig.row(_("Margin ratio"), _("beyond 100%") if pool.state is PoolState.DEFICIT else fig.ratio_of(pool)),
         equity,
-        fig.row("Maintenance margin", _amount(pool.maintenance_margin, pool)),
-        fig.row("Buffer", _amount(pool.buffer, pool)),
+        fig.row(_("Maintenance margin"), _amount(pool.maintenance_margin, pool)),
+        fig.row(_("Buffer"), _amount(pool.buffer, pool)),
     ]
 
 
@@ -220,18 +230,27 @@ def _amount(amount: Decimal | None, pool: PoolReport) -> str:
 def _remedy(pool: PoolReport, positions: int) -> list[str]:
     ways = []
     if pool.top_up:
-        ways.append(f"Add ≈ {quiet(fig.advised(pool.top_up, pool.currency))}")
+        ways.append(_("Add ≈ {amount}", amount=quiet(fig.advised(pool.top_up, pool.currency))))
     if pool.close_share:
-        whole = pool.close_share >= 1
-        size = "close" if whole else f"close ≈ {pool.close_share * 100:.0f}% of"
-        ways.append(f"{size} {'every position' if positions > 1 else 'the position'}")
+        ways.append(_closing(pool.close_share, positions))
     if not ways:
         return []
     told = f"<b>{ways[0][0].upper()}{ways[0][1:]}</b>"
-    told += f"\nor <b>{ways[1]}</b>" if len(ways) > 1 else ""
-    if pool.target is not None:
-        told += "\nto be " + ("calm again." if pool.target is Grade.OK else f"back at {fig.word(pool.target)}.")
+    told += "\n" + _("or <b>{what}</b>", what=ways[1]) if len(ways) > 1 else ""
+    if pool.target is Grade.OK:
+        told += "\n" + _("to be calm again.")
+    elif pool.target is not None:
+        told += "\n" + _("to be back at {grade}.", grade=fig.word(pool.target))
     return ["", told]
+
+
+def _closing(share: Decimal, positions: int) -> str:
+    if share >= 1:
+        return _("close every position") if positions > 1 else _("close the position")
+    part = f"{share * 100:.0f}"
+    if positions > 1:
+        return _("close ≈ {share}% of every position", share=part)
+    return _("close ≈ {share}% of the position", share=part)
 
 
 def _with_fold(told: str, rest: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from marginbot.bot import render_alert
 from marginbot.bot.calls import Button, Rows
-from marginbot.bot.figures import quiet, text, until
+from marginbot.bot.figures import grade_name, quiet, text, until
+from marginbot.bot.language import _, later
 from marginbot.bot.render import length
 from marginbot.bot.render_alert import BUDGET
 from marginbot.bot.render_news import BLINDNESS
@@ -18,6 +19,7 @@ from marginbot.domain.notices import NoteKind, Notice, Shown
 LINES_OF_THE_OTHERS = 5
 MOST_NOTES = 4  # what the budget of a message leaves room for
 MARK = "🔕 "
+DONE = {NoteKind.ACKNOWLEDGED: later("Acknowledged"), NoteKind.SNOOZED: later("Snoozed")}
 
 
 def bundle(notices: Sequence[Notice], now: datetime) -> str:
@@ -26,7 +28,7 @@ def bundle(notices: Sequence[Notice], now: datetime) -> str:
     A head has at most 350 characters of markup, so that ten of them always fit.
     """
     alerts = [render_alert.unfolded(notice, now) for notice in notices]
-    blocks = [[head] for head, *_ in alerts]
+    blocks = [[alert[0]] for alert in alerts]
     blocks[0].append(_more(notices))
     left = BUDGET - sum(length(line) + 2 for block in blocks for line in block)
     rests = [alerts[0][1:], *(_gist(alert) for alert in alerts[1:])]
@@ -44,7 +46,7 @@ def buttons(notices: Sequence[Notice]) -> Rows:
     rows = render_alert.buttons(notices[0])
     if sum(_can_be_quieted(notice) for notice in notices) < 2:
         return rows
-    return (*rows, (Button("Acknowledge all", f"all:{notices[0].id}"),))
+    return (*rows, (Button(_("Acknowledge all"), f"all:{notices[0].id}"),))
 
 
 def amended(told: Sequence[Shown], now: datetime) -> str:
@@ -65,19 +67,23 @@ def amended_buttons(told: Sequence[Shown]) -> Rows:
     if open_ones:
         return buttons(open_ones)
     worst = told[0]
-    details = Button("Details", f"det:{worst.notice.id}")
+    details = Button(_("Details"), f"det:{worst.notice.id}")
     over = all(one.note is not None and one.note.kind is NoteKind.OVER for one in told)
-    return ((details,),) if over else ((Button("Snooze 1 h", f"snz:{worst.notice.id}"), details),)
+    return ((details,),) if over else ((Button(_("Snooze 1 h"), f"snz:{worst.notice.id}"), details),)
 
 
 def _note(one: Shown, now: datetime, *, named: bool) -> str:
     assert one.note is not None
     who = f"{quiet(one.notice.facts.label, 24)}: " if named else ""
     if one.note.kind is NoteKind.OVER:
-        return f"✅ {who}this is over"
-    by = f" by {text(one.note.by, 40)}" if one.note.by else ""
-    end = "" if one.note.until is None else f" until {until(one.note.until, now)}"
-    return f"{MARK}{who}{one.note.kind.capitalize()}{by}{end}"
+        return f"✅ {who}" + _("this is over")
+    done, name = _(DONE[one.note.kind]), text(one.note.by, 40)
+    ends = "" if one.note.until is None else until(one.note.until, now)
+    if name and ends:
+        return f"{MARK}{who}" + _("{done} by {name} until {ends}", done=done, name=name, ends=ends)
+    if ends:
+        return f"{MARK}{who}" + _("{done} until {ends}", done=done, ends=ends)
+    return f"{MARK}{who}" + (_("{done} by {name}", done=done, name=name) if name else done)
 
 
 def _can_be_quieted(notice: Notice) -> bool:
@@ -86,10 +92,10 @@ def _can_be_quieted(notice: Notice) -> bool:
 
 def _more(notices: Sequence[Notice]) -> str:
     """How many follow; if the first one is about not seeing, the worst grade that is seen."""
-    words = f"and {len(notices) - 1} more below"
+    words = _("and {n} more below", n=len(notices) - 1)
     seen = [n.facts.grade for n in notices[1:] if n.facts.reason not in BLINDNESS and n.facts.grade is not None]
     if notices[0].facts.reason in BLINDNESS and max(seen, default=Grade.OK) > Grade.OK:
-        return f"{words}, the worst <b>{max(seen).name}</b>"
+        return _("{words}, the worst <b>{grade}</b>", words=words, grade=grade_name(max(seen)))
     return words
 
 

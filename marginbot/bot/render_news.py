@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import quiet
+from marginbot.bot.language import _, later, plural
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
@@ -22,21 +23,24 @@ MOST_OTHERS = 20  # all that a person can have
 BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
 
 CAUSES = {
-    Cause.KEY_REFUSED: "the exchange refused the key",
-    Cause.NO_PERMISSION: "the key may not read this account",
-    Cause.CLOCK_SKEW: "this server's clock is off",
-    Cause.RATE_LIMITED: "the exchange limits my requests",
-    Cause.BANNED: "the exchange banned my address",
-    Cause.VENUE_DOWN: "the exchange does not answer",
-    Cause.BAD_PAYLOAD: "the exchange's answer makes no sense to me",
-    Cause.UNSUPPORTED: "this kind of account is not supported",
-    Cause.POOL_UNKNOWN: "its margin requirement is not known",
-    Cause.OUR_FAULT: "a fault of mine",
+    Cause.KEY_REFUSED: later("the exchange refused the key"),
+    Cause.NO_PERMISSION: later("the key may not read this account"),
+    Cause.CLOCK_SKEW: later("this server's clock is off"),
+    Cause.RATE_LIMITED: later("the exchange limits my requests"),
+    Cause.BANNED: later("the exchange banned my address"),
+    Cause.VENUE_DOWN: later("the exchange does not answer"),
+    Cause.BAD_PAYLOAD: later("the exchange's answer makes no sense to me"),
+    Cause.UNSUPPORTED: later("this kind of account is not supported"),
+    Cause.POOL_UNKNOWN: later("its margin requirement is not known"),
+    Cause.OUR_FAULT: later("a fault of mine"),
 }
-CHECK = "Check it at the exchange itself."
+CHECK = later("Check it at the exchange itself.")
+READ = later("Read {time}")
 # Where no reading failed, and so no error brought its own advice.
 ADVICE = {
-    Cause.POOL_UNKNOWN: f"The exchange does not say what margin it requires, so I cannot judge it. {CHECK}",
+    Cause.POOL_UNKNOWN: later(
+        "The exchange does not say what margin it requires, so I cannot judge it. Check it at the exchange itself."
+    ),
 }
 
 
@@ -54,14 +58,21 @@ def positions_of(positions: Sequence[str]) -> list[str]:
     """The first of the positions, and how many more there are."""
     shown = [quiet(position, 60) for position in positions[:MOST_POSITIONS]]
     more = len(positions) - len(shown)
-    return [*shown, *([f"and {more} more: see Details"] if more > 0 else [])]
+    return [*shown, *([_("and {n} more: see Details", n=more)] if more > 0 else [])]
 
 
 def notes_of(notes: Sequence[str]) -> list[str]:
     """What had to be estimated."""
     shown = [f"<i>{quiet(note, 160)}</i>" for note in notes[:MOST_NOTES]]
     more = len(notes) - len(shown)
-    return [*shown, *([f"<i>and {more} more notes: see Details</i>"] if more > 0 else [])]
+    return [
+        *shown,
+        *(
+            [plural("<i>and {n} more note: see Details</i>", "<i>and {n} more notes: see Details</i>", more)]
+            if more > 0
+            else []
+        ),
+    ]
 
 
 def worst_of(facts: Facts) -> Grade:
@@ -71,82 +82,92 @@ def worst_of(facts: Facts) -> Grade:
 
 def gone(facts: Facts) -> list[str]:
     """No position is left after danger, and nobody knows why."""
-    at_worst = "" if worst_of(facts) == facts.previous else f", at worst {fig.word(worst_of(facts))}"
+    worst, was = worst_of(facts), fig.word(facts.previous)
+    told = _("It was {grade}.", grade=was)
+    if worst != facts.previous:
+        told = _("It was {grade}, at worst {worst}.", grade=was, worst=fig.word(worst))
     equity = []
     if facts.pool is not None and facts.pool.equity is not None:
-        equity = [f"Equity now {quiet(fig.money(facts.pool.equity, facts.pool.currency))}"]
+        equity = [_("Equity now {amount}", amount=quiet(fig.money(facts.pool.equity, facts.pool.currency)))]
     return [
-        headline("❗", "NO POSITION LEFT", facts, "check it"),
-        f"It was {fig.word(facts.previous)}{at_worst}.",
-        "Now no position is left: closed or",
-        "liquidated.",
-        "<b>If you did not close it yourself,</b>",
-        f"<b>check {venue(facts)}.</b>",
+        headline("❗", _("NO POSITION LEFT"), facts, _("check it")),
+        told,
+        _("Now no position is left: closed or\nliquidated."),
+        _("<b>If you did not close it yourself,</b>\n<b>check {venue}.</b>", venue=venue(facts)),
         *equity,
         "",
-        "The alarm ends here, RECOVERED.",
-        f"Read {fig.clock(facts.known_at)}",
+        _("The alarm ends here, RECOVERED."),
+        _(READ, time=fig.clock(facts.known_at)),
     ]
 
 
 def warned(facts: Facts) -> list[str]:
     """The venue warns, and the account cannot be read."""
-    cause = "" if facts.unread_because is None else f":\n{CAUSES.get(facts.unread_because, 'cause not known')}"
-    cushion = "" if facts.last_cushion is None else f", cushion {fig.multiple(facts.last_cushion)}"
+    unread = _("I could not read the account to check.")
+    if facts.unread_because is not None:
+        cause = _(CAUSES[facts.unread_because])
+        unread = _("I could not read the account to check:\n{cause}.", cause=cause)
     assert facts.grade is not None
     return [
-        headline(fig.SYMBOLS[facts.grade], facts.grade.name, facts, "check it yourself"),
-        f"<b>{venue(facts)} itself warns: {quiet(facts.venue_says, 60)}.</b>",
-        f"I could not read the account to check{cause}.",
-        f"Last known: {fig.word(facts.previous)}{cushion}",
+        headline(fig.SYMBOLS[facts.grade], fig.grade_name(facts.grade), facts, _("check it yourself")),
+        _("<b>{venue} itself warns: {words}.</b>", venue=venue(facts), words=quiet(facts.venue_says, 60)),
+        unread,
+        _last_known(facts.previous, facts.last_cushion),
         "",
-        f"<b>{CHECK}</b>",
-        "I keep trying, and write what I find.",
+        f"<b>{_(CHECK)}</b>",
+        _("I keep trying, and write what I find."),
     ]
 
 
 def lost(facts: Facts, loss: Loss) -> list[str]:
     """No position is left, nor what backed it."""
     return [
-        headline("💥", "PERHAPS LIQUIDATED", facts, "check it"),
-        "No position is left in this pool, and",
-        f"most of what backed it at {venue(facts)}",
-        "is gone. It was",
-        f"{fig.word(facts.previous)} at {fig.clock(loss.read_at, facts.known_at)}, with",
+        headline("💥", _("PERHAPS LIQUIDATED"), facts, _("check it")),
+        _(
+            "No position is left in this pool, and\nmost of what backed it at {venue}\nis gone. It was\n"
+            "{grade} at {time}, with",
+            venue=venue(facts),
+            grade=fig.word(facts.previous),
+            time=fig.clock(loss.read_at, facts.known_at),
+        ),
         *[quiet(position, 60) for position in loss.positions[:MOST_POSITIONS]],
         "",
-        f"Equity then {quiet(fig.money(loss.before, loss.currency))}",
-        f"Equity now {quiet(fig.money(loss.after, loss.currency))}",
-        f"<b>{quiet(fig.money(loss.lost, loss.currency))} less</b>, as far as the",
-        "exchange shows it; transfers of yours",
-        "are in it.",
+        _("Equity then {amount}", amount=quiet(fig.money(loss.before, loss.currency))),
+        _("Equity now {amount}", amount=quiet(fig.money(loss.after, loss.currency))),
+        _(
+            "<b>{amount} less</b>, as far as the\nexchange shows it; transfers of yours\nare in it.",
+            amount=quiet(fig.money(loss.lost, loss.currency)),
+        ),
         "",
-        "<b>If you did not close it and move the</b>",
-        "<b>money yourself, it was liquidated: check</b>",
-        "<b>the exchange's order history.</b>",
+        _(
+            "<b>If you did not close it and move the</b>\n<b>money yourself, it was liquidated: check</b>\n"
+            "<b>the exchange's order history.</b>"
+        ),
         "",
-        f"Read {fig.clock(facts.known_at)}",
+        _(READ, time=fig.clock(facts.known_at)),
     ]
 
 
 def blind(notice: Notice) -> list[str]:
     """It cannot be read, or not judged."""
     facts = notice.facts
-    what = "read it" if notice.subject == "" else f"judge {quiet(fig.pool_title(notice.subject), 80)}"
-    since = ""
+    cannot = _("I cannot read it at {venue}:", venue=venue(facts))
+    if notice.subject != "":
+        pool = quiet(fig.pool_title(notice.subject), 80)
+        cannot = _("I cannot judge {pool} at {venue}:", pool=pool, venue=venue(facts))
+    since = []
     if facts.blind_since is not None:
-        since = f"Blind since {fig.clock(facts.blind_since, facts.at)} ({fig.ago(facts.at - facts.blind_since)})"
-    last = f"Last known: {fig.word(facts.grade)}"
-    last += f", cushion {fig.multiple(facts.last_cushion)}" if facts.last_cushion is not None else ""
-    cause = CAUSES.get(facts.cause, "not known") if facts.cause else "not known"
+        at, ago = fig.clock(facts.blind_since, facts.at), fig.ago(facts.at - facts.blind_since)
+        since = [_("Blind since {time} ({ago})", time=at, ago=ago)]
+    cause = _(CAUSES[facts.cause] if facts.cause else fig.NOT_KNOWN)
     refused = facts.reason is Reason.KEY_REFUSED
     return [
-        headline(fig.BLIND, "STALE", facts, "mend the key" if refused else "check it yourself"),
-        f"I cannot {what} at {venue(facts)}:",
+        headline(fig.BLIND, _("STALE"), facts, _("mend the key") if refused else _("check it yourself")),
+        cannot,
         f"<b>{cause}</b>.",
-        *([since] if since else []),
-        last,
-        *others(facts, "Nor can I read your other accounts there:"),
+        *since,
+        _last_known(facts.grade, facts.last_cushion),
+        *others(facts, _("Nor can I read your other accounts there:")),
         "",
         *_advice(facts),
         *notes_of(facts.warnings),
@@ -159,15 +180,28 @@ def others(facts: Facts, introduced: str) -> list[str]:
         return []
     lines = [introduced]
     for other in facts.others[:MOST_OTHERS]:
-        cushion = "" if other.cushion is None else f", cushion {fig.multiple(other.cushion)}"
-        lines.append(f"· <b>{quiet(other.label, 24)}</b>: last known {fig.word(other.grade)}{cushion}")
+        label, grade = quiet(other.label, 24), fig.word(other.grade)
+        if other.cushion is None:
+            lines.append(_("· <b>{label}</b>: last known {grade}", label=label, grade=grade))
+            continue
+        cushion = fig.multiple(other.cushion)
+        lines.append(
+            _("· <b>{label}</b>: last known {grade}, cushion {cushion}", label=label, grade=grade, cushion=cushion)
+        )
     return lines
 
 
+def _last_known(grade: Grade | None, cushion: float | None) -> str:
+    if cushion is None:
+        return _("Last known: {grade}", grade=fig.word(grade))
+    return _("Last known: {grade}, cushion {cushion}", grade=fig.word(grade), cushion=fig.multiple(cushion))
+
+
 def _advice(facts: Facts) -> list[str]:
-    given = [quiet(facts.advice, 500) if facts.advice else ADVICE.get(facts.cause or Cause.OUR_FAULT, CHECK)]
+    own = _(ADVICE.get(facts.cause or Cause.OUR_FAULT, CHECK))
+    given = [quiet(_(facts.advice), 500) if facts.advice else own]
     if facts.reason is Reason.KEY_REFUSED:
         given.append(
-            "I have stopped asking. When it is mended press Retry, or send /add with this label and a new key."
+            _("I have stopped asking. When it is mended press Retry, or send /add with this label and a new key.")
         )
     return given

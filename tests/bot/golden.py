@@ -18,6 +18,7 @@ def check(name: str, html: str, buttons: Rows = ()) -> None:
     got = f"{html}\n{'---' if rows else ''}\n{rows}".rstrip() + "\n"
     path = FOLDER / f"{name}.html"
     if UPDATE:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(got, encoding="utf-8")
     assert path.exists(), f"no golden file {path.name}: set MARGINBOT_UPDATE_GOLDEN=1 to write it"
     assert got == path.read_text(encoding="utf-8")

@@ -1,0 +1,127 @@
+"""The main messages in each language: word for word, and on a phone as good as the English ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from marginbot.bot import figures as fig
+from marginbot.bot import render_alert, render_bundle
+from marginbot.bot.build import build_bot
+from marginbot.bot.calls import Rows
+from marginbot.bot.figures import width
+from marginbot.bot.language import _, read_in_language
+from marginbot.bot.messenger import TelegramMessenger
+from marginbot.domain.alerting import Reason
+from marginbot.domain.notices import Sent
+from tests.bot.builders import ALICE, BOB, GROUP, NOW, facts, notice
+from tests.bot.catalogues import TRANSLATED, messages, strings
+from tests.bot.golden import check
+from tests.bot.test_bundle import THREE
+from tests.bot.test_phone_width import WIDTH, torn
+from tests.bot.test_render_alert import MESSAGES, SOON
+from tests.bot.test_render_forced import CLOSE
+from tests.servers.telegram import TOKEN, TelegramServer
+from tests.servers.telegram_html import plain_text
+
+Screen = Callable[[], tuple[str, Rows]]
+ALERTS = (
+    "worsened_notice",
+    "worsened_warning_short",
+    "worsened_critical",
+    "worsened_emergency",
+    "worsened_deficit",
+    "first_sight_warning",
+    "late_and_perhaps_repeated",
+    "recovered",
+    "recovered_gone",
+    "liquidated",
+    "venue_warns",
+    "went_blind",
+    "key_refused",
+    "sight_back_calm",
+    "sight_back_critical",
+)
+
+
+def _alert(name: str) -> Screen:
+    return lambda: (
+        render_alert.alert(MESSAGES[name], NOW + SOON),
+        render_alert.buttons(MESSAGES[name]),
+    )
+
+
+def _bundle() -> tuple[str, Rows]:
+    return render_bundle.bundle(THREE, NOW), render_bundle.buttons(THREE)
+
+
+def _forced() -> tuple[str, Rows]:
+    about = facts(grade=None, previous=None, pool=None, positions=(), reason=Reason.UNCHANGED, forced=CLOSE)
+    told = notice(about, subject=f"{CLOSE.kind} {CLOSE.order}")
+    return render_alert.alert(told, NOW), render_alert.buttons(told)
+
+
+SCREENS: dict[str, Screen] = {
+    **{f"alert_{name}": _alert(name) for name in ALERTS},
+    "bundle": _bundle,
+    "forced_liquidation": _forced,
+}
+ALL: dict[str, Screen] = SCREENS | {f"alert_{name}": _alert(name) for name in MESSAGES}
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+@pytest.mark.parametrize("name", SCREENS)
+def test_message(name: str, code: str) -> None:
+    with read_in_language(code):
+        html, rows = SCREENS[name]()
+    check(f"{code}/{name}", html, rows)
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+@pytest.mark.parametrize("name", ALL)
+def test_a_line_that_fits_a_phone_in_english_fits_it_in_every_language(name: str, code: str) -> None:
+    english = plain_text(ALL[name]()[0]).split("\n")
+    with read_in_language(code):
+        translated = plain_text(ALL[name]()[0]).split("\n")
+    assert len(translated) == len(english)
+    body = list(zip(english, translated, strict=True))[1:]  # a head is as long as its label lets it be
+    assert [after for before, after in body if width(before) <= WIDTH < width(after)] == []
+    if code != "zh":  # there a line may end after any character
+        assert [number for line in translated for number in torn(line)] == []
+
+
+@pytest.mark.parametrize("code", sorted(set(TRANSLATED) - {"zh"}))  # Chinese has no capitals
+@pytest.mark.parametrize("name", MESSAGES)
+def test_one_grade_in_capitals(name: str, code: str) -> None:
+    with read_in_language(code):
+        loud = re.compile("|".join(rf"\b{_(word)}\b" for word in [*fig.NAMES.values(), *fig.STATES]))
+        assert len(set(loud.findall(plain_text(render_alert.alert(MESSAGES[name], NOW))))) <= 1
+        if MESSAGES[name].facts.pool is not None and MESSAGES[name].facts.reason is Reason.WORSENED:
+            assert len(loud.findall(plain_text(render_alert.alert(MESSAGES[name], NOW)))) == 1
+
+
+def test_no_label_looks_like_a_grade_in_any_language() -> None:
+    with read_in_language("es"):
+        assert fig.quiet("CRÍTICO CRITICAL x") == "crítico critical x"
+    with read_in_language("tr"):
+        assert fig.quiet("KRİTİK") == "kritik"
+    assert fig.quiet("CRÍTICO CRITICAL OKX OK") == "CRÍTICO critical OKX ok"
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_no_tag_is_open_at_the_end_of_a_line(code: str) -> None:
+    """Messages are cut between lines."""
+    lines = [line for found in messages(code).values() for told in strings(found) for line in told.split("\n")]
+    assert [line for line in lines if sorted(re.findall(r"<(\w+)", line)) != sorted(re.findall(r"</(\w+)", line))] == []
+
+
+async def test_each_chat_is_written_to_in_its_own_language(tg: TelegramServer) -> None:
+    languages = {ALICE: "ru", BOB: None, GROUP: "zh"}
+    async with build_bot(TOKEN, tg.url) as bot:
+        messenger = TelegramMessenger(bot, language_of=languages.get)
+        for chat_id in languages:
+            assert isinstance(await messenger.send(notice(chat_id=chat_id), NOW), Sent)
+    heads = [tg.messages(chat_id)[0].text.split(" · ")[0] for chat_id in languages]
+    assert heads == ["🔴 КРИТИЧНО", "🔴 CRITICAL", "🔴 危急"]
