@@ -16,10 +16,10 @@ import pytest
 
 from marginbot.flow.ports import Credential, Person
 from marginbot.sim.book import Account, wallets
-from marginbot.sim.candles import MINUTE_MS, Candle
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.store import open_store, parse_master_key
+from tests.exchanges.kit import assert_paged, falling_day
 from tests.running import MASTER_KEY
 from tests.servers.base import wall_clock_ms
 from tests.servers.telegram import threaded
@@ -147,14 +147,6 @@ def test_snapshot_with_a_wrong_secret_fails_with_one_clear_line(tmp_path: Path, 
     assert "Traceback" not in result.stderr
 
 
-def falling_day(symbol: str, start_ms: int, end_ms: int, limit: int) -> list[Candle]:
-    """A tenth of a per cent of the first price down a minute from 10 October 2025 on, 60 000 before."""
-    first = int(datetime(2025, 10, 10, tzinfo=UTC).timestamp() * 1000)
-    opened = range(-(-start_ms // MINUTE_MS) * MINUTE_MS, end_ms + 1, MINUTE_MS)
-    prices = [(at, Decimal(60_000 - 60 * max(0, min(500, (at - first) // MINUTE_MS)))) for at in opened[:limit]]
-    return [Candle(at, price, price, price, price, Decimal(1)) for at, price in prices]
-
-
 def test_replay_of_one_s_own_account_over_a_past_day(tmp_path: Path) -> None:
     market = Market()
     account = Account(market, wallets(USDT="3000"))
@@ -171,6 +163,7 @@ def test_replay_of_one_s_own_account_over_a_past_day(tmp_path: Path) -> None:
     leads = [outcome["lead_minutes"][grade] for grade in ("NOTICE", "WARNING", "CRITICAL", "EMERGENCY")]
     assert leads == sorted(leads, reverse=True)
     assert leads[-1] > 0
+    assert_paged(server)
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,8 @@ async def past_bars(source: CandleSource, underlying: str, start: datetime, end:
     at, last = (int(when.timestamp() * 1000) for when in (start, min(end, now)))
     found: list[Bar] = []
     for _ in range(MOST_PAGES):
+        if at >= last:
+            break
         page = [bar for bar in await source.bars(symbol, at, PAGE) if at <= bar.opened_at < last]
         if not page:
             break

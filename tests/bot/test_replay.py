@@ -19,12 +19,19 @@ from marginbot.domain.history import Point
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.volatility import Bar
 from marginbot.flow.hindsight import Past, PastPool
-from marginbot.flow.ports import Account
+from marginbot.flow.ports import Account, Credential, Person
+from marginbot.lookback import LookBack
+from marginbot.sim.book import Account as BookAccount
+from marginbot.sim.book import wallets
+from marginbot.sim.exchange import SimulatedExchange
+from marginbot.sim.instruments import Market
 from marginbot.sim.spec import BadSpec
 from tests import builders as make
 from tests.bot import golden
 from tests.bot.builders import ALICE, BOB, CHARLIE
 from tests.bot.conftest import Desk
+from tests.exchanges.kit import KEY, SECRET, assert_paged, falling_day, now, reading
+from tests.servers.base import wall_clock_ms
 from tests.servers.telegram import TelegramServer
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -244,3 +251,25 @@ def test_a_skipped_grade_is_told_at_its_worst() -> None:
     told = render_replay.past(ACCOUNT, replace(PAST, pools=[replace(jump, announced=announced)]), legend=False)
     assert "critical 01:00 UTC" in told and "warning 0" not in told
     assert told.count(" before</b>") == 1
+
+
+async def test_the_past_comes_page_by_page_from_the_exchange_itself(desk: Desk) -> None:
+    """The real client at a loopback exchange: half a bitcoin at 20x goes under in the fall of that day."""
+    market = Market()
+    account = BookAccount(market, wallets(USDT="3000"))
+    account.open("BTCUSDT", make.D("0.5"))
+    async with SimulatedExchange(market, wall_clock_ms, candles=falling_day) as server:
+        server.add_key(KEY, SECRET, account)
+        async with reading(server.url, "binanceusdm") as reader:
+            desk.store.add_account(
+                Person(ALICE, "Alice"), ALICE, "binanceusdm", "real", Credential(KEY, SECRET), desk.clock()
+            )
+            hindsight = LookBack(reader=reader, store=desk.store, clock=now, poll=timedelta(seconds=30))
+            services = replace(desk.services, hindsight=hindsight)
+            asking = await replay(desk.call(ALICE, "real", "2025-10-10"), services)
+            assert asking.then is not None
+            reply = await asking.then()
+    told = to_plain(reply.html)
+    assert "💀 cross USDT\nliquidated 10 Oct 01:37" in told, told
+    assert reply.picture is not None and reply.picture.startswith(PNG)
+    assert_paged(server)
