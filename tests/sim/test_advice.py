@@ -1,4 +1,8 @@
-"""Advice that is followed at the simulated exchange lands on its target: read, advised, done, and read again."""
+"""Advice that is followed at the simulated exchange lands within half a per cent of its target, on the safe side.
+
+Read, advised, done, and judged by the exchange's own ratio. It knows no coin-margined contracts: those are in
+`tests/exchanges/venues/test_inverse_advice.py`.
+"""
 
 from __future__ import annotations
 
