@@ -117,7 +117,7 @@ async def round_trip() -> Numbers:
     with exchange() as server, tempfile.TemporaryDirectory() as name:
         store = stored(Path(name) / "r", 1_000)
         ours = Ours(server.url, store)
-        await closed_loop(ours.reader_only, 64, 64)
+        await closed_loop(ours.read, 64, 64)  # a bot that runs: markets, tiers, candles
         server.set(rtt=0.08)
         _, wall = await closed_loop(ours.reader_only, 1_000, 64)
         _, whole = await closed_loop(ours.read, 1_000, 64)

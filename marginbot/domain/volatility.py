@@ -197,6 +197,5 @@ def _slope(own: Mapping[int, float], market: Mapping[int, float], before: int) -
 
 
 def _possible(bar: Bar) -> bool:
-    values = (bar.open, bar.high, bar.low, bar.close)
-    finite = all(math.isfinite(value) and value > 0 for value in values)
-    return finite and bar.low == min(values) and bar.high == max(values)
+    ordered = 0 < bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high
+    return ordered and bar.high < math.inf

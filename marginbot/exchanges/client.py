@@ -13,12 +13,14 @@ import hashlib
 import json
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import ccxt.async_support as ccxt
 
 from marginbot.domain.errors import (
@@ -153,7 +155,9 @@ class VenueClient:
     async def bars(self, symbol: str, since: int | None, limit: int) -> list[Bar]:
         """One-minute bars, oldest first: the latest ones, or those from `since` (ms) on."""
         async with self._candles:
-            rows = await self._guarded(self._ccxt.fetch_ohlcv(symbol, "1m", since, limit))
+            with self._lent(Credential("")) as client:
+                client.number = float  # candles are statistics: no exact figures are lost
+                rows = await self._guarded(client.fetch_ohlcv(symbol, "1m", since, limit))
         return [_bar(row) for row in rows if None not in row[:5]]
 
     async def server_time(self) -> int | None:
@@ -315,9 +319,14 @@ def _opened(venue: Venue, base_url: str | None, timeout: float, tls: ssl.SSLCont
     client.has["fetchCurrencies"] = False
     client.enableLastHttpResponse = client.enableLastJsonResponse = client.enableLastResponseHeaders = False
     client.verbose = False
-    client.ssl_context = tls
+    client.ssl_context = tls or ssl.create_default_context(cafile=client.cafile)
     if base_url:
         client.urls = rebased(client.urls, base_url)
+    # As ccxt would open it, but for the number of connections: aiohttp has 100 at most unless told.
+    client.tcp_connector = aiohttp.TCPConnector(
+        ssl=client.ssl_context, limit=venue.requests_at_once, family=socket.AF_UNSPEC, happy_eyeballs_delay=0
+    )
+    client.session = aiohttp.ClientSession(connector=client.tcp_connector, trust_env=client.aiohttp_trust_env)
     client.open()
     return client
 

@@ -158,5 +158,6 @@ VENUE = Venue(
     parse_rates=parse_rates,
     permissions=permissions.BINANCE,
     pushes=PUSHES,
+    requests_at_once=128,  # two or three for each of the accounts that are read at once; only weight is limited
     faults=FAULTS,
 )
