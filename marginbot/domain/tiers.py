@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from marginbot.domain.by_object import ByObject
+
 
 @dataclass(frozen=True, slots=True)
 class LeverageTier:
@@ -68,22 +70,6 @@ class Schedule:
         return cls(caps, rates, deductions, _is_convex(caps, rates, deductions))
 
 
-_KEPT: dict[int, tuple[Sequence[LeverageTier], Schedule]] = {}
-_MOST_KEPT = 8192
-
-
-def schedule_of(tiers: Sequence[LeverageTier]) -> Schedule:
-    """`Schedule.of`, remembered by the very object: all accounts of a venue share it, and its hash costs as much."""
-    kept = _KEPT.get(id(tiers))
-    if kept is not None and kept[0] is tiers:
-        return kept[1]
-    if len(_KEPT) >= _MOST_KEPT:
-        _KEPT.clear()
-    schedule = Schedule.of(tiers)
-    _KEPT[id(tiers)] = (tiers, schedule)
-    return schedule
-
-
 def _is_convex(caps: Sequence[float], rates: Sequence[float], deductions: Sequence[float]) -> bool:
     steps = [
         abs(cap * (high - low) - (more - less)) > 1e-12 * max(1.0, cap * high)
@@ -91,3 +77,6 @@ def _is_convex(caps: Sequence[float], rates: Sequence[float], deductions: Sequen
     ]
     rising = all(one < other for one, other in pairwise(caps)) and all(one <= other for one, other in pairwise(rates))
     return rising and not any(steps)
+
+
+schedule_of = ByObject(Schedule.of)

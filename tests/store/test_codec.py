@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from types import UnionType
@@ -17,6 +17,7 @@ from marginbot.domain.grading import Ladders
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Facts
 from marginbot.domain.report import AccountReport, PoolReport
+from marginbot.domain.tiers import LeverageTier
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.ports import LastReading
 from marginbot.store.codec import (
@@ -32,6 +33,7 @@ from marginbot.store.codec import (
     time_of,
     time_of_milliseconds,
 )
+from tests.builders import pool, position, snapshot
 from tests.store.builders import NOW, account_report, pool_report
 
 bounded = settings(max_examples=40, deadline=None)
@@ -90,6 +92,13 @@ def test_facts_come_back(facts: Facts) -> None:
 @given(values(Snapshot))
 def test_readings_come_back(snapshot: Snapshot) -> None:
     reading = LastReading(snapshot, {"BTC": Volatility(0.01, 5000), "X": Volatility(0.02, assumed=True)})
+    assert READING.decode(READING.encode(reading)) == reading
+    assert READING.encode(reading) == Codec(LastReading).encode(reading), "the short cut is none that one could see"
+
+
+def test_a_name_that_looks_like_json_changes_nothing() -> None:
+    held = replace(position(), symbol=',"option":null', tiers=(LeverageTier(Decimal(0), None, Decimal("0.01")),))
+    reading = LastReading(snapshot(pool(held, position())), {})
     assert READING.decode(READING.encode(reading)) == reading
 
 
