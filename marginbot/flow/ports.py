@@ -377,9 +377,9 @@ class Store(Protocol):
     def zone_of(self, user_id: int) -> tzinfo:
         """A person's time zone; UTC where none was set."""
 
-    def set_zone(self, user_id: int, name: str) -> None: ...
+    def set_zone(self, user_id: int, name: str, now: datetime) -> None: ...
     def quiet_hours(self, user_id: int) -> QuietHours | None: ...
-    def set_quiet_hours(self, user_id: int, hours: QuietHours | None) -> None:
+    def set_quiet_hours(self, user_id: int, hours: QuietHours | None, now: datetime) -> None:
         """Hold what is not grave in these hours, or (None) never."""
 
     def quiet_until(self, user_id: int, now: datetime) -> datetime | None:

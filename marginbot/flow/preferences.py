@@ -150,13 +150,14 @@ class Preferences:
             raise RequestError("not shared", advice=f"{account.label} is not shared with this group.")
         return account
 
-    def set_zone(self, user_id: int, words: str) -> None:
+    def set_zone(self, user_id: int, words: str, now: datetime) -> None:
         """Show times as in this city; `RequestError` when it is not known."""
-        self.store.set_zone(user_id, find_zone(words).key)
+        self.store.set_zone(user_id, find_zone(words).key, now)
 
-    def set_quiet(self, user_id: int, words: str) -> None:
+    def set_quiet(self, user_id: int, words: str, now: datetime) -> None:
         """Hold what is not grave in these hours, or never (`off`); `RequestError` when they make no sense."""
-        self.store.set_quiet_hours(user_id, None if words.strip().lower() == "off" else parse_quiet(words))
+        hours = None if words.strip().lower() == "off" else parse_quiet(words)
+        self.store.set_quiet_hours(user_id, hours, now)
 
     def _owned(self, user_id: int, notice: Notice) -> Account:
         for account in self.store.accounts_of(user_id):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -28,8 +29,8 @@ class HoursRows(Rows):
             log.warning("the time zone of user %s is not known on this machine: times are shown in UTC", user_id)
             return UTC
 
-    def set_zone(self, user_id: int, name: str) -> None:
-        """Show times so from now on."""
+    def set_zone(self, user_id: int, name: str, now: datetime) -> None:
+        """Show times so from now on; quiet hours are of that clock."""
         with self._writing() as conn:
             ensure_person(conn, user_id)
             conn.execute(
@@ -37,6 +38,7 @@ class HoursRows(Rows):
                 "ON CONFLICT (user_id) DO UPDATE SET zone = excluded.zone",
                 (user_id, name),
             )
+            self._end_holds(conn, user_id, now)
 
     def quiet_hours(self, user_id: int) -> QuietHours | None:
         """A person's quiet hours; None: there are none."""
@@ -45,7 +47,7 @@ class HoursRows(Rows):
             return None
         return QuietHours(row["quiet_from"], row["quiet_until"])
 
-    def set_quiet_hours(self, user_id: int, hours: QuietHours | None) -> None:
+    def set_quiet_hours(self, user_id: int, hours: QuietHours | None, now: datetime) -> None:
         """Hold what is not grave in these hours, or (None) never."""
         start, end = (None, None) if hours is None else (hours.start, hours.end)
         with self._writing() as conn:
@@ -56,6 +58,15 @@ class HoursRows(Rows):
                 "quiet_until = excluded.quiet_until",
                 (user_id, start, end),
             )
+            self._end_holds(conn, user_id, now)
+
+    def _end_holds(self, conn: sqlite3.Connection, user_id: int, now: datetime) -> None:
+        """What is held longer than the hours now last is held until their end: after that it is late."""
+        until = text_of(self.quiet_until(user_id, now) or now)
+        conn.execute(
+            "UPDATE notices SET held_until = ? WHERE user_id = ? AND status = 'pending' AND held_until > ?",
+            (until, user_id, until),
+        )
 
     def quiet_until(self, user_id: int, now: datetime) -> datetime | None:
         """When the quiet hours that a person is in now end; None: they are in none."""

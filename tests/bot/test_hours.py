@@ -82,7 +82,7 @@ async def test_a_stranger_sets_nothing(bot: TelegramSide, desk: Desk, tg: Telegr
 
 
 async def test_each_reads_an_alert_by_their_own_clock(desk: Desk, tg: TelegramServer) -> None:
-    desk.store.set_zone(ALICE, "Europe/Istanbul")
+    desk.store.set_zone(ALICE, "Europe/Istanbul", NOW)
     async with build_bot(TOKEN, tg.url) as client:
         messenger = TelegramMessenger(client, desk.store.zone_of)
         await messenger.send(notice(), NOW)
@@ -94,7 +94,7 @@ async def test_each_reads_an_alert_by_their_own_clock(desk: Desk, tg: TelegramSe
 
 
 async def test_one_persons_clock_is_not_the_next_ones(bot: TelegramSide, desk: Desk, tg: TelegramServer) -> None:
-    desk.store.set_zone(ALICE, "Europe/Istanbul")
+    desk.store.set_zone(ALICE, "Europe/Istanbul", NOW)
     asked = tg.say(ALICE, ALICE, "/report at 08:00")
     await tg.wait_for(ALICE, "+03 now", after=asked)
     asked = tg.say(BOB, BOB, "/report at 08:00")

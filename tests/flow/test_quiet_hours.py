@@ -20,7 +20,7 @@ def quiet_for(post: Post, ahead: timedelta = timedelta(hours=2)) -> None:
     now = post.clock.now
     start, end = now - timedelta(minutes=1), now + ahead
     hours = QuietHours(start.hour * 60 + start.minute, end.hour * 60 + end.minute)
-    post.store.set_quiet_hours(ALICE.user_id, hours)
+    post.store.set_quiet_hours(ALICE.user_id, hours, post.clock.now)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_hours_that_are_ended_early_end_at_once(post: Post) -> None:
     quiet_for(post)
     post.write(account, Grade.WARNING)
     await post.after(1)
-    post.store.set_quiet_hours(ALICE.user_id, None)
+    post.store.set_quiet_hours(ALICE.user_id, None, post.clock.now)
     await post.after(60)
     assert told(post) == [Grade.WARNING]
 

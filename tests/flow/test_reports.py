@@ -201,7 +201,7 @@ async def test_an_episode_that_was_never_critical_has_no_story(world: World, tol
 
 async def test_the_time_of_a_report_is_by_its_readers_own_clock(world: World, told: Told) -> None:
     world.register(ALICE, "main", long_at(100.0))
-    world.store.set_zone(ALICE.user_id, "Asia/Tokyo")
+    world.store.set_zone(ALICE.user_id, "Asia/Tokyo", world.clock())
     desk = reports(world.store)
     desk.choose(ALICE.user_id, EIGHT, MORNING)  # 16:00 in Tokyo: today's has passed
     before, due = MORNING + 15 * HOUR + timedelta(minutes=59), MORNING + 16 * HOUR

@@ -14,6 +14,7 @@ from marginbot.domain.errors import Cause
 from marginbot.domain.escalation import Accepted, Channel, Rang, RingAgain, RingRefused
 from marginbot.domain.grading import Grade
 from marginbot.domain.holes import AuditRules, Kind, Violation
+from marginbot.domain.hours import QuietHours
 from marginbot.domain.notices import DropReason, NewNotice, Sent, TryAgain
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, StoreFailed
@@ -312,3 +313,37 @@ def test_a_message_held_for_quiet_hours_is_late_only_after_their_end(store: Sqli
     store.hold_notice(store.pending_notices()[0].id, ends)
     assert kinds(store, ends + 5 * MINUTE) == []
     assert kinds(store, ends + 5 * MINUTE + SECOND) == [Kind.OVERDUE]
+
+
+EARLIER, HELD_UNTIL, LATER = (NOW.replace(second=0, microsecond=0) + n * MINUTE for n in (20, 60, 90))
+
+
+def hours_until(at: datetime) -> QuietHours:
+    """Quiet hours, in UTC, that began a minute ago."""
+    began = (NOW - MINUTE).time()
+    return QuietHours(began.hour * 60 + began.minute, at.hour * 60 + at.minute)
+
+
+@pytest.mark.parametrize(
+    ("change", "ends"),
+    [
+        pytest.param(lambda store, user: store.set_quiet_hours(user, None, NOW), NOW, id="ended"),
+        pytest.param(lambda store, user: store.set_quiet_hours(user, hours_until(EARLIER), NOW), EARLIER, id="shorter"),
+        pytest.param(lambda store, user: store.set_quiet_hours(user, hours_until(LATER), NOW), HELD_UNTIL, id="longer"),
+        pytest.param(lambda store, user: store.set_zone(user, "Asia/Tokyo", NOW), NOW, id="by another clock"),
+    ],
+)
+def test_quiet_hours_that_end_early_excuse_no_lateness_after_that(
+    store: SqliteStore, change: Callable[[SqliteStore, int], None], ends: datetime
+) -> None:
+    account = add(store)
+    store.set_quiet_hours(account.user_id, hours_until(HELD_UNTIL), NOW)
+    held = notice(account)
+    held = replace(held, facts=replace(held.facts, grade=Grade.WARNING))
+    late = ends + 5 * MINUTE
+    fresh = account_report(taken_at=late)
+    store.record(cycle_record(account, notices=[held], states={"": CALM, POOL: CALM}, report=fresh))
+    store.hold_notice(store.pending_notices()[0].id, HELD_UNTIL)
+    change(store, account.user_id)
+    assert kinds(store, late) == []
+    assert kinds(store, late + SECOND) == [Kind.OVERDUE]

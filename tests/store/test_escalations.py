@@ -219,7 +219,7 @@ def test_in_quiet_hours_only_what_is_grave_rings(store: SqliteStore, grade: Grad
     account, _ = add(store), channel(store, from_grade=Grade.WARNING)
     observed(store, account, (POOL, state(grade)))
     minute = NOW.hour * 60 + NOW.minute
-    store.set_quiet_hours(account.user_id, QuietHours((minute - 1) % 1440, (minute + 60) % 1440))
+    store.set_quiet_hours(account.user_id, QuietHours((minute - 1) % 1440, (minute + 60) % 1440), NOW)
     assert store.plan_steps(NOW) == planned
-    store.set_quiet_hours(account.user_id, None)
+    store.set_quiet_hours(account.user_id, None, NOW)
     assert store.plan_steps(NOW) == 1 - planned

@@ -15,7 +15,7 @@ async def timezone(call: Call, services: Services) -> Reply:
     user_id = call.person.user_id
     if call.args:
         services.store.remember_person(call.person, call.chat_id, call.at)
-        services.preferences.set_zone(user_id, " ".join(call.args))
+        services.preferences.set_zone(user_id, " ".join(call.args), call.at)
     zone = services.store.zone_of(user_id)
     read_from_now_on_in(zone)
     return Reply(html=render_hours.zone(zone, call.at, changed=bool(call.args)))
@@ -26,6 +26,6 @@ async def quiet(call: Call, services: Services) -> Reply:
     user_id = call.person.user_id
     if call.args:
         services.store.remember_person(call.person, call.chat_id, call.at)
-        services.preferences.set_quiet(user_id, " ".join(call.args))
+        services.preferences.set_quiet(user_id, " ".join(call.args), call.at)
     hours, zone = services.store.quiet_hours(user_id), services.store.zone_of(user_id)
     return Reply(html=render_hours.quiet(hours, zone, call.at, changed=bool(call.args)))
