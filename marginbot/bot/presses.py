@@ -15,7 +15,7 @@ from marginbot.bot.commands.add import add, back, choose, choose_label, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
 from marginbot.bot.commands.language import AUTOMATIC, spoken
-from marginbot.bot.commands.look import REFRESH, status
+from marginbot.bot.commands.look import refresh, status
 from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
 from marginbot.bot.language import _, later, supported
@@ -112,7 +112,7 @@ async def _gone_to(way: str, call: Call, services: Services) -> Answer:
         services.access.require_member(call.person.user_id)
     if way == "ref":
         reply = await status(call, services)
-        return Answer(toast=_("As of now"), html=pages(reply.html)[0], buttons=(REFRESH,))
+        return Answer(toast=_("As of now"), html=pages(reply.html)[0], buttons=((refresh(),),))
     handler = {"bck": back, "go-add": add, "go-status": status}[way]
     return Answer(toast="", reply=await handler(call, services))
 

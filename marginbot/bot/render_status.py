@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
-from marginbot.bot.language import _
+from marginbot.bot.language import _, later, plural
 from marginbot.bot.render_news import CAUSES
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.grading import Grade
@@ -17,6 +17,13 @@ from marginbot.domain.report import AccountReport, PoolReport, PositionReport
 from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Standing
 from marginbot.flow.status import age_seconds, grade_of, is_blind
+
+NO_OPEN = later("no open position")
+NO_CAUSE = later("cause not known")
+EQUITY = later("equity {equity}")
+BUFFER = later("buffer {amount}")
+ACKNOWLEDGED = later("🔕 acknowledged up to {grade} until {time}")
+SNOOZED = later("🔕 snoozed up to {grade} until {time}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +44,20 @@ def verdict(standings: Sequence[Standing], view: View) -> str:
     endangered = [s for s in standings if (grade_of(s) or Grade.OK) > Grade.OK]
     unwatched = [s for s in standings if not _watched(s, view)]
     if not endangered and not unwatched:
-        return f"{fig.SYMBOLS[Grade.OK]} <b>All fine</b>: {_calmest_words(standings)}"
+        return f"{fig.SYMBOLS[Grade.OK]} " + _("<b>All fine</b>: {what}", what=_calmest_words(standings))
     parts = []
     if endangered:
         worst = endangered[0]
         grade = grade_of(worst)
         assert grade is not None
-        others = f" (and {len(endangered) - 1} more)" if len(endangered) > 1 else ""
-        head = "Keep an eye on" if grade is Grade.NOTICE else "Not fine"
+        others = " " + _("(and {n} more)", n=len(endangered) - 1) if len(endangered) > 1 else ""
+        head = _("Keep an eye on") if grade is Grade.NOTICE else _("Not fine")
         parts.append(
             f"{fig.SYMBOLS[grade]} <b>{head}</b>: {_name(worst)} {fig.word(grade)}, {_worst_figures(worst)}{others}"
         )
     if unwatched:
         names = ", ".join(_name(standing) for standing in unwatched[:5]) + (" …" if len(unwatched) > 5 else "")
-        parts.append(f"{fig.BLIND} <b>Not known</b>: {names}")
+        parts.append(f"{fig.BLIND} " + _("<b>Not known</b>: {names}", names=names))
     return "\n".join(parts)
 
 
@@ -61,24 +68,27 @@ def block(standing: Standing, view: View) -> str:
     lines = [head + _state_word(standing, view)]
     lines += _blindness(standing, view)
     if report is None:
-        return "\n".join([*lines, "never read yet"])
+        return "\n".join([*lines, _("never read yet")])
     if not _in_sight(standing, view):
-        lines.append("as last read, perhaps no longer true:")
+        lines.append(_("as last read, perhaps no longer true:"))
     worst = report.worst
     if worst is None or report.state is PoolState.FLAT:
-        lines.append("no open position")
+        lines.append(_(NO_OPEN))
     if worst is not None:
         lines += _pool_summary(worst, report, amounts=standing.shared_amounts)
         others = [pool for pool in report.pools[1:] if pool.state is not PoolState.FLAT]
         lines += [_pool_line(pool, report, named=standing.shared_amounts) for pool in others[:5]]
-        lines += [f"and {len(others) - 5} more pools"] if len(others) > 5 else []
+        more = len(others) - 5
+        lines += [plural("and {n} more pool", "and {n} more pools", more)] if more > 0 else []
     return "\n".join([*lines, *_quieted(standing, view), _last_read(report, standing, view)])
 
 
 def _last_read(report: AccountReport, standing: Standing, view: View) -> str:
     """When the account was last really read; by the clock too, once that is no longer just now."""
-    at = "" if _in_sight(standing, view) else f", at {fig.clock(report.taken_at, view.now)}"
-    return f"{'' if _in_sight(standing, view) else 'last '}read {_age(standing, view)}{at}"
+    if _in_sight(standing, view):
+        return _read(standing, view)
+    ago = fig.ago(view.now - report.taken_at)
+    return _("last read {ago} ago, at {time}", ago=ago, time=fig.clock(report.taken_at, view.now))
 
 
 def single(standing: Standing, view: View) -> str:
@@ -96,12 +106,11 @@ def details(standing: Standing, view: View) -> str:
     if report is None:
         return block(standing, view)
     head = f"{_symbol(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {text(report.mode, 40)}"
-    read = f"read {_age(standing, view)}"
-    parts = ["\n".join([head, *_blindness(standing, view), read, *_quieted(standing, view)])]
+    parts = ["\n".join([head, *_blindness(standing, view), _read(standing, view), *_quieted(standing, view)])]
     parts += [_pool_table(pool, report) for pool in report.pools]
     parts += _positions_of(report)
     if report.warnings:
-        parts.append("\n".join(["Notes:", *(f"<i>{text(note, 300)}</i>" for note in report.warnings)]))
+        parts.append("\n".join([_("Notes:"), *(f"<i>{text(note, 300)}</i>" for note in report.warnings)]))
     return "\n\n".join(parts)
 
 
@@ -109,12 +118,12 @@ def positions(standings: Sequence[Standing], view: View) -> str:
     """Every open position with its liquidation price and the way there."""
     parts = []
     for standing in standings:
-        parts.append(f"<b>{_name(standing)}</b> · {text(standing.account.exchange, 24)} · read {_age(standing, view)}")
+        parts.append(f"<b>{_name(standing)}</b> · {text(standing.account.exchange, 24)} · {_read(standing, view)}")
         parts += _blindness(standing, view)
         if standing.report is None:
-            parts.append("Positions are not known yet.")
+            parts.append(_("Positions are not known yet."))
         else:
-            parts += _positions_of(standing.report) or ["No open position."]
+            parts += _positions_of(standing.report) or [_("No open position.")]
     return "\n\n".join(parts)
 
 
@@ -139,8 +148,8 @@ def _watched(standing: Standing, view: View) -> bool:
 def _calmest_words(standings: Sequence[Standing]) -> str:
     live = [s for s in standings if s.report is not None and s.report.margin_ratio is not None]
     if not live:
-        return "no open position"
-    return f"worst {_name(live[0])} {_worst_figures(live[0])}"
+        return _(NO_OPEN)
+    return _("worst {name} {figures}", name=_name(live[0]), figures=_worst_figures(live[0]))
 
 
 def _worst_figures(standing: Standing) -> str:
@@ -149,7 +158,7 @@ def _worst_figures(standing: Standing) -> str:
         return _(fig.NOT_KNOWN)
     if report.worst.state is PoolState.DEFICIT:
         return fig.ratio_of(report.worst)
-    return f"{fig.room(report.worst)}, ratio {fig.ratio_of(report.worst)}"
+    return _("{room}, ratio {ratio}", room=fig.room(report.worst), ratio=fig.ratio_of(report.worst))
 
 
 def _symbol(standing: Standing, view: View) -> str:
@@ -163,41 +172,43 @@ def _symbol(standing: Standing, view: View) -> str:
 def _state_word(standing: Standing, view: View) -> str:
     grade = grade_of(standing)
     if standing.report is None and not is_blind(standing):
-        return "first reading under way"
+        return _("first reading under way")
     if not _in_sight(standing, view) or grade is None:
-        return f"STALE, last known {fig.word(grade)}"
+        return _("STALE, last known {grade}", grade=fig.word(grade))
     if _watched(standing, view):
-        return grade.name
-    return f"{grade.name}, part not watched" if grade >= Grade.WARNING else f"STALE in part, the rest {fig.word(grade)}"
+        return fig.grade_name(grade)
+    if grade >= Grade.WARNING:
+        return _("{grade}, part not watched", grade=fig.grade_name(grade))
+    return _("STALE in part, the rest {grade}", grade=fig.word(grade))
 
 
 def _blindness(standing: Standing, view: View) -> list[str]:
     lines = []
     if standing.account.refused is not None:
-        lines.append(f"not watched: {CAUSES[standing.account.refused]}")
+        lines.append(_("not watched: {cause}", cause=_(CAUSES[standing.account.refused])))
     elif standing.report is not None and not is_blind(standing) and not _in_sight(standing, view):
-        lines.append("no fresh reading: not watched")
+        lines.append(_("no fresh reading: not watched"))
     for subject, state in sorted(standing.states.items()):
         if state.blind_since is None or (subject == "" and standing.account.refused is not None):
             continue
         what = f"{fig.pool_title(subject)}: " if subject else ""
-        cause = CAUSES[state.blind_cause] if state.blind_cause else "cause not known"
-        lines.append(f"{what}{cause}, blind for {fig.ago(view.now - state.blind_since)}")
+        cause = _(CAUSES[state.blind_cause] if state.blind_cause else NO_CAUSE)
+        lines.append(what + _("{cause}, blind for {time}", cause=cause, time=fig.ago(view.now - state.blind_since)))
     return lines
 
 
 def _pool_summary(pool: PoolReport, report: AccountReport, *, amounts: bool) -> list[str]:
     lines = []
     if pool.state is PoolState.UNKNOWN:
-        lines.append("margin requirement not known: not watched")
+        lines.append(_("margin requirement not known: not watched"))
     elif pool.state is PoolState.DEFICIT:
-        lines.append("<b>equity is gone</b>, no room left")
+        lines.append(_("<b>equity is gone</b>, no room left"))
     elif pool.state is not PoolState.FLAT:
-        lines.append(f"<b>{_room_and_cushion(pool, report)}</b> · ratio {fig.ratio_of(pool)}")
+        lines.append(f"<b>{_room_and_cushion(pool, report)}</b> · " + _("ratio {ratio}", ratio=fig.ratio_of(pool)))
     if amounts:
-        lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
+        lines.append(_(EQUITY, equity=fig.money(pool.equity, pool.currency)))
         if pool.state is not PoolState.FLAT:
-            lines.append(f"buffer {fig.money(pool.buffer, pool.currency)}")
+            lines.append(_(BUFFER, amount=fig.money(pool.buffer, pool.currency)))
     return lines
 
 
@@ -207,26 +218,26 @@ def _room_and_cushion(pool: PoolReport, report: AccountReport) -> str:
 
 
 def _pool_line(pool: PoolReport, report: AccountReport, *, named: bool) -> str:
-    title = fig.pool_title(pool.name) if named else "another pool"
+    title = fig.pool_title(pool.name) if named else _("another pool")
     figures = _(fig.NOT_KNOWN) if pool.grade is None else f"{_room_and_cushion(pool, report)} · {fig.ratio_of(pool)}"
     return f"+ {title}: {figures}"
 
 
 def _pool_table(pool: PoolReport, report: AccountReport) -> str:
-    grade = "not known" if pool.grade is None else pool.grade.name
+    grade = _(fig.NOT_KNOWN) if pool.grade is None else fig.grade_name(pool.grade)
     decided = fig.decided(pool.decided_by)
     lines = [f"<b>{fig.pool_title(pool.name)}</b> · {grade}{decided}"]
     if pool.state is not PoolState.FLAT:
-        lines.append(f"ratio {fig.ratio_of(pool)}")
+        lines.append(_("ratio {ratio}", ratio=fig.ratio_of(pool)))
         if pool.reported_ratio is not None:
-            lines.append(f"ratio by the exchange {fig.percent(pool.reported_ratio)}")
-        lines.append(f"room {fig.room(pool)}")
-        lines += [] if pool.cushion is None else [f"cushion {fig.multiple(pool.cushion)}"]
+            lines.append(_("ratio by the exchange {ratio}", ratio=fig.percent(pool.reported_ratio)))
+        lines.append(_("room {room}", room=fig.room(pool)))
+        lines += [] if pool.cushion is None else [_("cushion {cushion}", cushion=fig.multiple(pool.cushion))]
         lines += fig.chances(pool.cushion)
-    lines.append(f"equity {fig.money(pool.equity, pool.currency)}")
+    lines.append(_(EQUITY, equity=fig.money(pool.equity, pool.currency)))
     if pool.state is not PoolState.FLAT:
-        lines.append(f"maintenance margin {fig.money(pool.maintenance_margin, pool.currency)}")
-        lines.append(f"buffer {fig.money(pool.buffer, pool.currency)}")
+        lines.append(_("maintenance margin {amount}", amount=fig.money(pool.maintenance_margin, pool.currency)))
+        lines.append(_(BUFFER, amount=fig.money(pool.buffer, pool.currency)))
     return "\n".join(lines)
 
 
@@ -238,8 +249,16 @@ def _positions_of(report: AccountReport) -> list[str]:
 def _position(position: PositionReport, currency: str) -> str:
     lines = [
         f"<b>{text(position.side, 8)} {text(position.symbol, 40)}</b>",
-        f"{fig.plain_number(position.contracts)} contracts, worth {fig.money(position.notional, currency)}",
-        f"entry {fig.plain_number(position.entry_price)} · mark {fig.plain_number(position.mark_price)}",
+        _(
+            "{size} contracts, worth {amount}",
+            size=fig.plain_number(position.contracts),
+            amount=fig.money(position.notional, currency),
+        ),
+        _(
+            "entry {entry} · mark {mark}",
+            entry=fig.plain_number(position.entry_price),
+            mark=fig.plain_number(position.mark_price),
+        ),
         _liquidation(position),
     ]
     return "\n".join(lines)
@@ -248,14 +267,14 @@ def _position(position: PositionReport, currency: str) -> str:
 def _liquidation(position: PositionReport) -> str:
     price, mark = position.liquidation_price, position.mark_price
     if price is None:
-        return "liquidation price: the exchange gives none"
+        return _("liquidation price: the exchange gives none")
     away = f" ({fig.move(float(price / mark) - 1)})" if mark else ""
-    return f"liquidation {fig.plain_number(price)}{away}"
+    return _("liquidation {price}", price=fig.plain_number(price)) + away
 
 
-def _age(standing: Standing, view: View) -> str:
+def _read(standing: Standing, view: View) -> str:
     age = age_seconds(standing, view.now)
-    return "never yet" if age is None else f"{fig.ago(age)} ago"
+    return _("read never yet") if age is None else _("read {ago} ago", ago=fig.ago(age))
 
 
 def _quieted(standing: Standing, view: View) -> list[str]:
@@ -264,5 +283,5 @@ def _quieted(standing: Standing, view: View) -> list[str]:
     if not mutes:
         return []
     mute = max(mutes, key=lambda m: m.until)
-    how = "acknowledged" if mute.kind is MuteKind.ACKNOWLEDGED else "snoozed"
-    return [f"🔕 {how} up to {fig.word(mute.grade)} until {fig.until(mute.until, view.now)}"]
+    told = ACKNOWLEDGED if mute.kind is MuteKind.ACKNOWLEDGED else SNOOZED
+    return [_(told, grade=fig.word(mute.grade), time=fig.until(mute.until, view.now))]

@@ -35,7 +35,6 @@ COMMAND = re.compile(r"(?<![\w<:/])/[a-z]+")
 
 # Modules whose texts are English in every language, and why.
 EXEMPT = {
-    "render_status.py": "not done yet",
     "render_history.py": "not done yet",
     "render_reports.py": "not done yet",
     "render_hours.py": "not done yet",
@@ -45,7 +44,6 @@ EXEMPT = {
     "commands/replay.py": "not done yet",
     "render_replay.py": "not done yet",
     "budget.py": "not done yet",
-    "commands/look.py": "not done yet",
     "__init__.py": "a switch of the library",
     "language.py": "the names of the languages",
     "charts.py": "drawn with a font that knows Latin letters only",

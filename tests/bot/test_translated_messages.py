@@ -8,21 +8,23 @@ from collections.abc import Callable
 import pytest
 
 from marginbot.bot import figures as fig
-from marginbot.bot import render_alert, render_bundle
+from marginbot.bot import render_alert, render_bundle, render_status
 from marginbot.bot.build import build_bot
 from marginbot.bot.calls import Rows
+from marginbot.bot.commands.look import refresh
 from marginbot.bot.figures import width
 from marginbot.bot.language import _, read_in_language
 from marginbot.bot.messenger import TelegramMessenger
 from marginbot.domain.alerting import Reason
 from marginbot.domain.notices import Sent
-from tests.bot.builders import ALICE, BOB, GROUP, NOW, facts, notice
+from tests.bot.builders import ALICE, BOB, CALM, FLAT, GROUP, NOW, facts, notice, pool, report, standing
 from tests.bot.catalogues import TRANSLATED, messages, strings
 from tests.bot.golden import check
 from tests.bot.test_bundle import THREE
 from tests.bot.test_phone_width import WIDTH, torn
 from tests.bot.test_render_alert import MESSAGES, SOON
 from tests.bot.test_render_forced import CLOSE
+from tests.bot.test_render_status import STATUSES, VIEW
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.telegram_html import plain_text
 
@@ -63,12 +65,30 @@ def _forced() -> tuple[str, Rows]:
     return render_alert.alert(told, NOW), render_alert.buttons(told)
 
 
+def _status(name: str) -> Screen:
+    return lambda: (render_status.status(STATUSES[name], VIEW), ((refresh(),),))
+
+
+def _details() -> tuple[str, Rows]:
+    return render_status.details(standing(report(pool(), FLAT)), VIEW), ()
+
+
 SCREENS: dict[str, Screen] = {
     **{f"alert_{name}": _alert(name) for name in ALERTS},
     "bundle": _bundle,
     "forced_liquidation": _forced,
+    "status_fine": _status("fine"),
+    "status_critical_and_blind": _status("critical_and_blind"),
+    "status_several_pools": _status("several_pools"),
+    "status_snoozed": _status("snoozed"),
+    "details": _details,
+    "positions": lambda: (render_status.positions([standing(report(CALM))], VIEW), ()),
 }
-ALL: dict[str, Screen] = SCREENS | {f"alert_{name}": _alert(name) for name in MESSAGES}
+ALL: dict[str, Screen] = (
+    SCREENS
+    | {f"status_{name}": _status(name) for name in STATUSES}
+    | {f"alert_{name}": _alert(name) for name in MESSAGES}
+)
 
 
 @pytest.mark.parametrize("code", TRANSLATED)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from marginbot.bot import render_status
 from marginbot.bot.calls import Button, Call, Reply, Services, wrong_usage
+from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
 
-REFRESH = (Button("🔄 Refresh", "ref:"),)
+NO_ACCOUNT = later("You have no account here yet. Add one: /add")
+
+
+def refresh() -> Button:
+    """Asks for /status anew, in the same message."""
+    return Button(_("🔄 Refresh"), "ref:")
 
 
 async def status(call: Call, services: Services) -> Reply:
@@ -15,21 +21,21 @@ async def status(call: Call, services: Services) -> Reply:
     if not call.private:
         shared = services.status.group(call.chat_id, label)
         if not shared:
-            return Reply(html="No account is shared with this group. Its owner can do that here: /share LABEL")
+            return Reply(html=_("No account is shared with this group. Its owner can do that here: /share LABEL"))
         return Reply(html=render_status.status(shared, _view(services)))
     own = services.status.own(call.person.user_id, label)
     if not own:
-        return Reply(html="You have no account here yet. Add one: /add")
+        return Reply(html=_(NO_ACCOUNT))
     if label is not None:
         return Reply(html=render_status.single(own[0], _view(services)))
-    return Reply(html=render_status.status(own, _view(services)), buttons=(REFRESH,))
+    return Reply(html=render_status.status(own, _view(services)), buttons=((refresh(),),))
 
 
 async def positions(call: Call, services: Services) -> Reply:
     """/positions [LABEL]: open positions with liquidation price and distance."""
     own = services.status.own(call.person.user_id, _label(call, "/positions [LABEL]"))
     if not own:
-        return Reply(html="You have no account here yet. Add one: /add")
+        return Reply(html=_(NO_ACCOUNT))
     return Reply(html=render_status.positions(own, _view(services)))
 
 
