@@ -13,6 +13,7 @@ from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.venues import OWN
 from marginbot.flow.ports import Credential
 from tests.exchanges.kit import now
+from tests.exchanges.liquidation_prices import EXPLAINED, assert_agrees
 from tests.exchanges.venues.kit import judged
 from tests.servers.corpus import CorpusServer, cases
 
@@ -96,9 +97,16 @@ async def test_every_case_of_a_supported_venue_is_read(case: Mapping[str, Any]) 
             snapshot = await reader.read(exchange, CREDENTIALS.get(exchange, USUAL), now())
         finally:
             await reader.close()
+    assert_agrees(case["case"], snapshot)
     report = judged(snapshot)
     if case["has_open_position"]:
         assert report.state is not PoolState.FLAT
         assert report.positions
     for pool in report.pools:
         assert pool.state is not PoolState.OK or (pool.margin_ratio is not None and pool.equity is not None)
+
+
+@pytest.mark.skipif(not cases(), reason="MARGINBOT_CORPUS does not name a folder with recorded payloads")
+def test_every_explained_liquidation_price_is_of_a_case_that_is_read() -> None:
+    read = {case["case"] for case in cases() if exchange_of(case) in READ} - set(KNOWN)
+    assert set(EXPLAINED) <= read
