@@ -174,7 +174,9 @@ class Bot:
         bell = BuddyBell(bot, self._ringer, store.name_of)
         self._channels = ChannelDesk(store, bell)
         self._reports = Reports(store=store, status=desk.status, pause=settings.pause)
+        marks = VenueMarks(reader, settings.exchange_urls)
         services = Services(
+            funding=marks.funding,
             reports=self._reports,
             registration=desk.registration,
             status=desk.status,
@@ -223,9 +225,7 @@ class Bot:
         self._keeper = HistoryKeeper(store=store, clock=utc_now, retention=settings.retention, patience=settings.pause)
         streams = VenueStreams(VENUES, settings.exchange_urls, reader.api)
         self._pushes = Pushes(streams, store, self._watch.cycle, clock=utc_now)
-        self._live = LiveMarks(
-            VenueMarks(reader, settings.exchange_urls), reader, store, self._watch.cycle, clock=utc_now
-        )
+        self._live = LiveMarks(marks, reader, store, self._watch.cycle, clock=utc_now)
         self._scheduler = Scheduler()
         self._health = HealthServer(settings.listen, self.vitals, self._metrics.page) if settings.listen else None
         self._form = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -50,6 +50,7 @@ class Services:
     channels: ChannelDesk | None = None  # further ways to ring; None: there are none here
     easel: Easel = field(default_factory=Easel)
     buddies: BuddyDesk | None = None
+    funding: Callable[[str, datetime], Mapping[str, float]] = lambda exchange, now: {}  # announced for 8 h, by symbol
     hindsight: Hindsight | None = None  # None: nothing can be replayed here
     dialogues: Dialogues = field(default_factory=Dialogues)
     questions: Questions = field(default_factory=Questions)
@@ -68,9 +69,11 @@ class Services:
 
     async def think(self, user_id: int, about: Callable[[WhatIf], T]) -> T:
         """A large question about a person's accounts, in a thread, one at a time: warnings do not wait for it."""
-        remembered = WhatIf(Remembered.of(self.store, user_id))
+        remembered = Remembered.of(self.store, user_id)
+        announced = {one.exchange: self.funding(one.exchange, self.clock()) for one in remembered.accounts}
+        whatif = WhatIf(remembered, announced)
         async with self._thinking:
-            return await asyncio.to_thread(about, remembered)
+            return await asyncio.to_thread(about, whatif)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def described(shock: Shock) -> str:
     parts += [_("option volatility {move}", move=fig.move(shock.volatility))] if shock.volatility else []
     if shock.funding is not None:
         paid = f"{shock.funding.payments:g} x {fig.move(shock.funding.rate)}"
-        who = _("above zero longs pay") if shock.funding.known else _("every perpetual pays")
+        who = _("above zero longs pay") if shock.funding.known else _("or what is announced")
         parts.append(_("funding {paid} ({who})", paid=paid, who=who))
     return ", ".join(parts)
 
@@ -145,7 +145,8 @@ def _assumptions(shock: Shock) -> list[str]:
     if shock.funding is not None and not shock.funding.known:
         lines.append(
             _(
-                "Funding: the usual {rate} each 8 h is assumed, and that every perpetual pays.",
+                "Funding: what the exchange announces; where I know no rate, the usual {rate} each 8 h, "
+                "paid by every perpetual.",
                 rate=f"{USUAL_FUNDING:.2%}",
             )
         )

@@ -4,7 +4,7 @@
 BTC -15 ETH -25       these alone, beside or instead of the above
 USDT=0.97             the stablecoin's price in dollars
 IV +50                implied volatility of options, per cent of what it is now
-funding 8h            every perpetual pays the usual rate for so long, whichever its side
+funding 8h            every perpetual pays the announced rate for so long; not known: the usual, whichever its side
 funding 0.01%x3       three payments at this rate: above zero longs pay shorts
 """
 

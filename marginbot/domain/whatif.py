@@ -9,16 +9,17 @@ pool kept in dollars (or in another coin) loses what it holds in it, while its r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from marginbot.domain.funding import paid, told
 from marginbot.domain.grading import Ladders
 from marginbot.domain.margin import MarginMode, Pool, PoolState, Position, Side, Snapshot
 from marginbot.domain.options import fit
 from marginbot.domain.report import PoolReport, assess, judged
 from marginbot.domain.room import STABLE, Revaluation, revaluation
-from marginbot.domain.shocks import Funding, Shock
+from marginbot.domain.shocks import Shock
 from marginbot.domain.shortfall import Target, shortfall
 from marginbot.domain.volatility import Volatility
 
@@ -44,6 +45,7 @@ class Basis:
     volatilities: Mapping[str, Volatility]
     ladders: Ladders
     now: datetime
+    funding: Mapping[str, float] = field(default_factory=dict)  # announced for eight hours, by unified symbol
 
 
 def underlyings_of_pool(pool: Pool) -> set[str]:
@@ -96,7 +98,7 @@ def _shaken(pool: Pool, shock: Shock, basis: Basis) -> _Shaken | None:
         return None
     start = with_volatility(pool, shock.volatility, basis.now)
     moves = {name: shock.move_of(name) for name in underlyings_of_pool(pool)}
-    lost, notes = _lost(start, shock)
+    lost, notes = _lost(start, shock, basis.funding)
     path = _Path(revaluation(start, basis.now), moves, lost)
     return _Shaken(_arrived(start, path, basis.now), path, notes)
 
@@ -229,12 +231,13 @@ def _with_volatility(position: Position, change: float, now: datetime) -> tuple[
     return gain, replace(position, option=replace(option, mark_usd=mark))
 
 
-def _lost(pool: Pool, shock: Shock) -> tuple[float, list[str]]:
+def _lost(pool: Pool, shock: Shock, rates: Mapping[str, float]) -> tuple[float, list[str]]:
     """What pegs and funding take, in the pool's currency, and what had to be assumed."""
     notes: list[str] = []
     lost = sum(value * (1 - price) for value, price in _pegged(pool, shock, notes))
     if shock.funding is not None:
-        lost += sum(_funding(position, shock.funding) for position in pool.positions)
+        lost += sum(paid(position, shock.funding, rates) for position in pool.positions)
+        notes += told(pool.positions, shock.funding, rates)
     return lost, notes
 
 
@@ -259,18 +262,6 @@ def stable_part(pool: Pool) -> float:
     """What backs a pool beside coins with a price of their own; never negative."""
     coins = sum((coin.value for coin in pool.collateral), Decimal(0))
     return max(0.0, float((pool.equity or Decimal(0)) - coins))
-
-
-def is_perpetual(symbol: str) -> bool:
-    """Whether a unified symbol is a contract without expiry: those alone pay funding."""
-    return ":" in symbol and "-" not in symbol.partition(":")[2]
-
-
-def _funding(position: Position, funding: Funding) -> float:
-    if not is_perpetual(position.symbol) or position.option is not None:
-        return 0.0
-    paid = funding.rate * funding.payments * float(position.notional or 0)
-    return paid * position.side.sign if funding.known else abs(paid)
 
 
 def _caveats(pool: Pool, shock: Shock) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -95,6 +95,7 @@ class WhatIf:
     """Answers for a person's own accounts only."""
 
     store: Memory
+    funding: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # announced, by venue and symbol
 
     # -- what was asked
 
@@ -118,6 +119,7 @@ class WhatIf:
             volatilities=reading.volatilities,
             ladders=self.store.ladders(account.id),
             now=reading.snapshot.taken_at,
+            funding=self.funding.get(account.exchange, {}),
         )
         return Known(account=account, snapshot=reading.snapshot, basis=basis)
 

@@ -112,6 +112,12 @@ async def test_stress_of_everything_at_once(night: Desk) -> None:
     check("stress_together", (await stress(night.call(ALICE, "main", *words), night.services)).html)
 
 
+async def test_stress_takes_the_funding_that_the_venue_announces(night: Desk) -> None:
+    services = replace(night.services, funding=lambda exchange, now: {"BTC/USDT:USDT": 0.00025} if exchange else {})
+    told = to_plain((await stress(night.call(ALICE, "main", "funding", "8h"), services)).html)
+    assert "funding announced, each 8 h: BTC +0.0250%" in told
+
+
 async def test_the_panel(night: Desk) -> None:
     reply = await stress(night.call(ALICE, "MAIN"), night.services)
     check("stress_panel", reply.html, reply.buttons)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from marginbot.domain.funding import is_perpetual
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
 from marginbot.domain.margin import Collateral, MarginMode, Option, Pool, PoolState, Side
 from marginbot.domain.options import fit
@@ -18,7 +19,7 @@ from marginbot.domain.room import room_of
 from marginbot.domain.shocks import Shock, parse_shock
 from marginbot.domain.shortfall import Target
 from marginbot.domain.tiers import LeverageTier, with_deductions
-from marginbot.domain.whatif import Basis, Outcome, is_perpetual, spare_of, spares_after, stressed
+from marginbot.domain.whatif import Basis, Outcome, spare_of, spares_after, stressed
 from tests.builders import HOURLY, T0, D, pool, position, snapshot
 
 BASIS = Basis(volatilities=HOURLY, ladders=DEFAULT_LADDERS, now=T0)
@@ -152,6 +153,26 @@ def test_where_the_exchange_names_no_stablecoin_all_of_it_is_taken_and_said() ->
 def test_funding_is_paid_on_notional(words: str, paid: float) -> None:
     book = pool(position(), position(side=Side.SHORT, notional="60000"))
     assert amounts(after(book, words))[0] == pytest.approx(10_000 - paid)
+
+
+@pytest.mark.parametrize(
+    ("words", "paid", "notes"),
+    [
+        pytest.param(
+            "funding 16h",
+            2 * (-0.0003 * 100_000 + 0.0001 * 60_000),
+            ("funding announced, each 8 h: BTC -0.0300%", "funding not announced, the usual taken: ETH"),
+            id="what is announced goes by side, what is not is paid",
+        ),
+        pytest.param("funding 0.01%x1", 0.0001 * (100_000 - 60_000), (), id="what was stated counts"),
+    ],
+)
+def test_announced_funding_is_taken_where_none_is_stated(words: str, paid: float, notes: tuple[str, ...]) -> None:
+    book = pool(position(), position("ETH", side=Side.SHORT, notional="60000"))
+    basis = replace(BASIS, funding={"BTC/USDT:USDT": -0.0003})
+    [outcome] = stressed(snapshot(book), parse_shock(words.split()), basis)
+    assert amounts(outcome)[0] == pytest.approx(10_000 - paid)
+    assert outcome.notes == notes
 
 
 def test_contracts_that_expire_pay_no_funding() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ class Server:
     def __init__(self) -> None:
         self.streamed: list[Any] = []
         self.polled: Any = POLLED
+        self.tickers_listed: Any = POLLED
         self.asked = 0
         self.url = ""
 
@@ -47,7 +49,7 @@ class Server:
         return web.json_response(self.polled)
 
     async def tickers(self, _: web.Request) -> web.Response:
-        return web.json_response({"retCode": 0, "result": {"list": POLLED}})
+        return web.json_response({"retCode": 0, "result": {"list": self.tickers_listed}})
 
 
 @asynccontextmanager
@@ -73,6 +75,12 @@ class Listing(CcxtReader):
 
 
 async def first(server: Server, exchange: str, count: int = 1) -> list[dict[str, float]]:
+    return (await first_with_funding(server, exchange, count))[0]
+
+
+async def first_with_funding(
+    server: Server, exchange: str, count: int = 1
+) -> tuple[list[dict[str, float]], dict[str, float]]:
     urls = {exchange: server.url}
     reader = Listing(urls, timeout=2.0)
     source = VenueMarks(reader, urls, poll_seconds=0.01)
@@ -85,7 +93,7 @@ async def first(server: Server, exchange: str, count: int = 1) -> list[dict[str,
                     break
     finally:
         await reader.close()
-    return found
+    return found, dict(source.funding(exchange, now()))
 
 
 async def test_marks_are_streamed_and_what_is_no_price_is_left_out() -> None:
@@ -106,6 +114,35 @@ async def test_where_the_stream_fails_marks_are_polled(message: Any) -> None:
 async def test_a_venue_without_a_stream_is_polled() -> None:
     async with serving() as server:
         assert await first(server, "bybit") == [{"BTC/USDT:USDT": 60000.0}]
+
+
+def payments(rate: str, at: str, in_hours: float, **more: str) -> list[dict[str, Any]]:
+    """A list that announces what Bitcoin pays, and something for Ether that is no rate."""
+    due = int((now() + timedelta(hours=in_hours)).timestamp() * 1000)
+    return [
+        {"symbol": "BTCUSDT", "s": "BTCUSDT", "markPrice": "60000", "p": "60000", rate: "-0.0003", at: due, **more},
+        {"symbol": "ETHUSDT", "s": "ETHUSDT", "markPrice": "3000", "p": "3000", rate: "", at: 0},
+    ]
+
+
+async def test_funding_is_kept_from_the_stream_of_marks() -> None:
+    async with serving() as server:
+        server.streamed = [payments("r", "T", 5)]
+        _, funding = await first_with_funding(server, "binanceusdm")
+        assert funding == {"BTC/USDT:USDT": -0.0003}
+        server.streamed = [payments("r", "T", 3)]
+        assert (await first_with_funding(server, "binanceusdm"))[1] == {}, "it may be paid every four hours"
+        assert server.asked == 0, "at no extra request"
+
+
+async def test_funding_is_kept_from_polled_marks() -> None:
+    async with serving() as server:
+        server.polled = payments("lastFundingRate", "nextFundingTime", 5)
+        assert (await first_with_funding(server, "binanceusdm"))[1] == {"BTC/USDT:USDT": -0.0003}
+        server.tickers_listed = payments("fundingRate", "nextFundingTime", 1, fundingIntervalHour="4")
+        assert (await first_with_funding(server, "bybit"))[1] == {"BTC/USDT:USDT": -0.0006}
+        server.tickers_listed = POLLED
+        assert (await first_with_funding(server, "bybit"))[1] == {}
 
 
 async def test_an_answer_that_makes_no_sense_is_an_error() -> None:

@@ -45,6 +45,7 @@ def read(store: Ledger, owned: Account, *pools: Pool, age: float = 0.0) -> None:
     store.record(record)
 
 
+WAITING = parse_shock(["funding", "16h"])
 LONG = pool(position(), equity="8000")
 SHORT = pool(position(side=Side.SHORT), equity="20000")
 
@@ -66,6 +67,22 @@ def test_a_hedge_on_two_venues_shows_which_leg_dies_and_what_the_other_could_spa
     assert (source.label, currency) == ("short", "USDT")
     # At the moment the long dies the short has won 7 538, and keeps what it needs to stay calm: seven ordinary hours.
     assert spare == pytest.approx(20_000 + 7_538 - 0.07 * 92_462 - 0.005 * 92_462 * 1.07, rel=0.01)
+
+
+def test_funding_is_what_each_venue_announces_for_its_own_contracts(store: Ledger) -> None:
+    """0.02 % of 100 000 twice, paid by the long; the other venue announces nothing, so the usual is paid there."""
+    read(store, account(store, "long"), LONG)
+    read(store, account(store, "short", "bybit"), SHORT)
+    whatif = WhatIf(store, {"binanceusdm": {"BTC/USDT:USDT": 0.0002}})
+    found = {one.account.label: one.outcomes[0] for one in whatif.stress(ALICE.user_id, None, WAITING).accounts}
+    reports = {label: outcome.after for label, outcome in found.items()}
+    assert {label: float(after.equity or 0) for label, after in reports.items() if after} == pytest.approx(
+        {"long": 8_000 - 40, "short": 20_000 - 20}
+    )
+    assert [note.partition(":")[0] for one in ("long", "short") for note in found[one].notes] == [
+        "funding announced, each 8 h",
+        "funding not announced, the usual taken",
+    ]
 
 
 def test_upwards_the_other_leg_is_in_front(hedge: WhatIf) -> None:
