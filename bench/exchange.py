@@ -30,7 +30,15 @@ D = Decimal
 SYMBOLS = 600
 VARIANTS = 40
 HELD = 10
-WEIGHTS = {"/fapi/v3/account": 5, "/fapi/v3/positionRisk": 5, "/fapi/v2/positionRisk": 5, "/fapi/v1/premiumIndex": 10}
+# As Binance documents them; what is not here costs 1. Too little here, and a careful client seems to leave much unused.
+WEIGHTS = {
+    "/fapi/v3/account": 5,
+    "/fapi/v3/positionRisk": 5,
+    "/fapi/v2/positionRisk": 5,
+    "/fapi/v1/accountConfig": 5,
+    "/fapi/v1/multiAssetsMargin": 30,
+    "/fapi/v1/premiumIndex": 10,
+}
 
 
 def market() -> Market:
@@ -83,6 +91,14 @@ def klines(query: dict[str, str]) -> bytes:
     return json.dumps([[*row, row[0] + 59_999, "1", 0, "0", "0", "0"] for row in rows]).encode()
 
 
+def weight(path: str, text: str) -> int:
+    """What a request costs; candles by how many are asked for."""
+    if not path.endswith("/klines"):
+        return WEIGHTS.get(path, 1)
+    limit = int(dict(parse_qsl(text)).get("limit", "500"))
+    return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1000 else 10
+
+
 class Book:
     """What all connections share."""
 
@@ -133,8 +149,7 @@ class Book:
             if self.opened_at:
                 self.windows.append(self.used)
             self.used, self.opened_at = 0, now
-        weight = WEIGHTS.get(path, 5 if path.endswith("klines") else 1)
-        self.used += weight
+        self.used += weight(path, text)
         return self.used <= self.budget
 
 

@@ -21,6 +21,7 @@ import orjson
 
 SHARE = 0.96  # of the documented limit is used; the rest is for clocks that differ and requests under way
 _SLOTS = 60
+INSTANT = 1e-6  # seconds; a sum of times is not exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,15 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A request that has left, and what the venue had counted as far as was known then."""
+
+    weight: float
+    reported: float
+    window: int
+
+
 class Budget:
     """One limit as it stands. Times are seconds of a clock that only goes forward."""
 
@@ -154,6 +164,7 @@ class Budget:
         "_slot",
         "_spent",
         "_under_way",
+        "_window",
         "limit",
         "seconds",
         "stopped_until",
@@ -169,6 +180,7 @@ class Budget:
         self._spent: deque[list[float]] = deque()  # when it is free again, weight
         self._under_way = 0.0  # spent, and not answered yet
         self._reported = self._since_reset = self._beyond = 0.0
+        self._window = 0  # the venue's, as far as its beginning was seen
 
     def wait(self, weight: float, now: float) -> float:
         """Seconds until so much may be spent; what is larger than the whole limit may go when nothing else was."""
@@ -185,29 +197,31 @@ class Budget:
                 break
         return max(stopped, free_at - now)
 
-    def spend(self, weight: float, now: float) -> None:
-        """It leaves now."""
+    def spend(self, weight: float, now: float) -> Spent:
+        """It leaves now; to be given back with the answer."""
         self._release(now)
         self._since_reset += weight
         self._under_way += weight
         self._add(weight, now)
+        return Spent(weight, self._reported, self._window)
 
-    def answered(self, weight: float, counted: float | None, now: float) -> None:
+    def answered(self, spent: Spent, counted: float | None, now: float) -> None:
         """It was answered, or given up; `counted` is what the venue has counted in its present window, if it says.
 
-        More than ours: somebody else asks as well. Answers overtake each other, so a count that is smaller by no
-        more than what is under way is an older one; a smaller count yet is that of a new window, in which all
-        that is under way may be counted.
+        More than ours: somebody else asks as well. Answers are seen in any order, so only a count smaller than one
+        that was known before the request left is that of a new window, in which all that is under way may be counted.
+        What left before that was seen may have been counted in either, so its count says nothing.
         """
-        if counted is not None:
-            if counted < self._reported - self._under_way:
+        if counted is not None and spent.window == self._window:
+            if counted < spent.reported:
+                self._window += 1
                 self._since_reset, self._beyond, self._reported = counted + self._under_way, 0.0, counted
             self._reported = max(self._reported, counted)
             more = counted - self._since_reset - self._beyond
             if more > 0:
                 self._beyond += more
                 self._add(more, now)
-        self._under_way = max(0.0, self._under_way - weight)
+        self._under_way = max(0.0, self._under_way - spent.weight)
 
     def stop(self, until: float) -> None:
         """Nothing more until then."""
@@ -222,7 +236,7 @@ class Budget:
             self._spent.append([free_at, weight])
 
     def _release(self, now: float) -> None:
-        while self._spent and self._spent[0][0] <= now:
+        while self._spent and self._spent[0][0] <= now + INSTANT:
             self.used -= self._spent.popleft()[1]
         if not self._spent:
             self.used = 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from marginbot.domain.errors import Banned, RateLimited
-from marginbot.exchanges.budget import LIMITS, Budget, Limit, Request
+from marginbot.exchanges.budget import LIMITS, Budget, Limit, Request, Spent
 
 PATIENCE = 5.0  # seconds a request waits for its turn; longer, and the account had better be read later
 SLOW_DOWN, BANNED = 429, 418
@@ -32,8 +32,8 @@ class Leave:
     budget: Budget | None  # None: nothing that is limited
     header: str
     stops: Budget
-    weight: float
     waited: bool = False
+    spent: Spent | None = None  # once it has left
 
 
 class Budgets:
@@ -81,7 +81,7 @@ class Traffic:
         if wait > 0 or self._turn.locked():
             leave = await self._in_turn(limit, weight, account)
         if leave.budget is not None:
-            leave.budget.spend(weight, _now())
+            leave = replace(leave, spent=leave.budget.spend(weight, _now()))
         if (spent := _SPENT.get()) is not None:
             spent[0] += weight
         return leave
@@ -110,15 +110,15 @@ class Traffic:
         """What the venue says of it: the weight it has counted, and that it wants to be left alone."""
         named = {name.lower(): value for name, value in headers.items()} if leave.header or status >= 400 else {}
         counted = named.get(leave.header, "")
-        if leave.budget is not None:
-            leave.budget.answered(leave.weight, float(counted) if counted.isdigit() else None, _now())
+        if leave.budget is not None and leave.spent is not None:
+            leave.budget.answered(leave.spent, float(counted) if counted.isdigit() else None, _now())
         if status in USUAL_STOP:
             leave.stops.stop(_now() + _seconds(named.get("retry-after", ""), USUAL_STOP[status]))
 
     def unanswered(self, leave: Leave) -> None:
         """It failed on the way, or nobody waits for it any more."""
-        if leave.budget is not None:
-            leave.budget.answered(leave.weight, None, _now())
+        if leave.budget is not None and leave.spent is not None:
+            leave.budget.answered(leave.spent, None, _now())
 
     @contextmanager
     def weighed(self) -> Iterator[None]:
@@ -158,18 +158,18 @@ class Traffic:
         """The address from which it can leave first; among equals each account keeps its own."""
         count, now = len(self._egress), _now()
         own = hash(account) % count
-        choices = [self._by(self._egress[(own + step) % count], limit, weight, account) for step in range(count)]
+        choices = [self._by(self._egress[(own + step) % count], limit, account) for step in range(count)]
         waits = [
             max(leave.stops.wait(0, now), leave.budget.wait(weight, now) if leave.budget else 0.0) for leave in choices
         ]
         best = min(range(count), key=waits.__getitem__)
         return choices[best], waits[best]
 
-    def _by(self, proxy: str | None, limit: Limit | None, weight: float, account: str) -> Leave:
+    def _by(self, proxy: str | None, limit: Limit | None, account: str) -> Leave:
         if limit is None:
-            return Leave(proxy, None, "", self._stops(proxy), weight)
+            return Leave(proxy, None, "", self._stops(proxy))
         budget = self._budgets.of(limit, account if limit.per_account else str(proxy))
-        return Leave(proxy, budget, limit.used_header, self._stops(proxy), weight)
+        return Leave(proxy, budget, limit.used_header, self._stops(proxy))
 
     def _stops(self, proxy: str | None) -> Budget:
         return self._budgets.of(_UNLIMITED, f"{self.venue} {proxy}")

@@ -43,33 +43,42 @@ def test_nearly_all_of_a_limit_can_be_used() -> None:
 
 def test_what_the_venue_has_counted_wins_where_it_is_more() -> None:
     budget = Budget(100, 60)
-    budget.spend(10, 0)
-    budget.answered(10, 10, 0)
+    budget.answered(budget.spend(10, 0), 10, 0)
     assert budget.used == 10
-    budget.spend(1, 1)
-    budget.answered(1, 61, 1)  # somebody else asks from the same address
+    budget.answered(budget.spend(1, 1), 61, 1)  # somebody else asks from the same address
     assert budget.used == 61
-    budget.answered(0, 61, 2)
+    budget.answered(budget.spend(0, 2), 61, 2)
     assert budget.used == 61, "counted once"
-    budget.answered(0, 5, 3)  # its next window
+    budget.answered(budget.spend(0, 3), 5, 3)  # its next window
     assert budget.used == 61, "less is not believed: requests may be under way"
-    budget.answered(0, 50, 4)
+    budget.answered(budget.spend(0, 4), 50, 4)
     assert budget.used == 106
     assert budget.wait(1, 4) > 50
 
 
-def test_answers_that_overtake_each_other_are_no_new_window() -> None:
-    budget = Budget(1000, 60)
-    for _ in range(10):
-        budget.spend(10, 0)
-    for counted in (30, 10, 50, 20, 40, 80, 60, 100, 70, 90):
-        budget.answered(10, counted, 1)
-    assert budget.used == 100
-    budget.spend(10, 30)
-    budget.spend(10, 30)
-    budget.answered(10, 10, 31)  # a new window, and the other one is counted in it as well
-    budget.answered(10, 20, 31)
-    assert budget.used == 120
+@given(st.permutations(range(40)), st.integers(0, 40))
+def test_answers_that_overtake_each_other_are_no_new_window(order: list[int], later: int) -> None:
+    budget = Budget(10_000, 60)
+    left = [budget.spend(10, 0) for _ in order]
+    for number in order[:later]:
+        budget.answered(left[number], 10 * number + 10, 1)
+    left += [budget.spend(10, 1) for _ in range(10)]
+    for number in (*order[later:], *range(40, 50)):
+        budget.answered(left[number], 10 * number + 10, 1)
+    assert budget.used == 500
+
+
+@given(st.permutations(range(40)), st.integers(1, 40))
+def test_a_new_window_in_the_middle_of_what_is_under_way_is_nobody_else_asking(order: list[int], old: int) -> None:
+    budget = Budget(10_000, 60)
+    for number in range(40):
+        budget.answered(budget.spend(10, 0), 10 * number + 10, 0)
+    left = [budget.spend(10, 60) for _ in order]
+    for number in order:
+        budget.answered(left[number], 400 + 10 * number + 10 if number < old else 10 * (number - old) + 10, 60)
+    for number in range(40):
+        budget.answered(budget.spend(10, 60), 10 * (40 - old) + 10 * number + 10, 60)
+    assert budget.used == 400 + 400 + 400
 
 
 def test_a_stop_holds_until_it_is_over() -> None:
