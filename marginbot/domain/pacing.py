@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 EVENLY_PER_SECOND = 29.5  # spread over the second, so that an alarm never finds it used up
 AT_ONCE = 10  # alarms after a while without any: nobody waits for evenness alone
 CALM_PER_SECOND = 25.0
+SPARE = 3  # places that calm news leave free, also where alarms have used some: a run of them finds room
 SECOND = timedelta(seconds=1)
 OVERALL = (30, SECOND)
 PRIVATE = ((3, 2 * SECOND), (5, 5.1 * SECOND))
@@ -59,9 +60,9 @@ class Window:
         self._done: deque[datetime] = deque(maxlen=most)
         self._in_flight = 0
 
-    def ready_at(self, now: datetime) -> datetime:
-        """The earliest time, not before `now`, at which there is room."""
-        free = max(1, self._most - self._in_flight)
+    def ready_at(self, now: datetime, *, spare: int = 0) -> datetime:
+        """The earliest time, not before `now`, at which there is room, and so many further places."""
+        free = max(1, self._most - self._in_flight - spare)
         if len(self._done) < free or self._done[-1] > now:  # or the clock was set back
             return now
         return max(now, self._done[-free] + self._span)
@@ -125,7 +126,9 @@ class Pacing:
     def lane_ready_at(self, now: datetime, *, urgent: bool) -> datetime:
         """When the next message of this lane may leave, whoever it is for."""
         overall = max(self._limit.ready_at(now), self._evenly.ready_at(now))
-        return overall if urgent else max(overall, self._calm.ready_at(now))
+        if urgent:
+            return overall
+        return max(overall, self._calm.ready_at(now), self._limit.ready_at(now, spare=SPARE))
 
     def chat_ready_at(self, chat_id: int, now: datetime) -> datetime:
         """When this chat takes its next message."""

@@ -123,6 +123,29 @@ def test_the_full_rate_is_used_for_alarms_and_an_alarm_never_waits_for_calm_news
     assert CALM_PER_SECOND < 30 - 3
 
 
+def test_a_run_of_alarms_with_answers_on_their_way_finds_room_that_calm_news_leave() -> None:
+    pacing, now, calm, waited = Pacing(), T0, 0, list[timedelta]()
+    in_flight: list[tuple[datetime, int]] = []
+    alarm_at = now + SECOND
+    while len(waited) < 60:
+        while in_flight and in_flight[0][0] <= now:
+            pacing.done(in_flight[0][1], in_flight.pop(0)[0])
+        urgent = alarm_at <= now
+        ready_at = pacing.lane_ready_at(now, urgent=urgent)
+        if ready_at > now:
+            now = min([ready_at, *([] if urgent else [alarm_at]), *(at for at, _ in in_flight[:1])])
+            continue
+        chat_id = len(waited) + 1 if urgent else 1_000 + calm
+        pacing.take(chat_id, now, urgent=urgent)
+        in_flight.append((now + 0.2 * SECOND, chat_id))
+        if urgent:
+            waited.append(now - alarm_at)
+            alarm_at = now + 0.17 * SECOND
+        calm += not urgent
+    assert max(waited) == timedelta(0)
+    assert calm > 60 * 2, "and calm news go on meanwhile"
+
+
 def test_failure_06_a_flood_wait_binds_its_chat_alone() -> None:
     pacing = Pacing()
     pacing.flooded(7, T0 + 300 * SECOND, T0)
