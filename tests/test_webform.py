@@ -14,7 +14,7 @@ import pytest
 
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Services
-from marginbot.bot.commands.add import BACK, add
+from marginbot.bot.commands.add import add, back_row
 from marginbot.bot.commands.data import forget, forget_decided
 from marginbot.bot.commands.start import cancel
 from marginbot.bot.weblinks import PATIENCE, Wanted, WebLinks
@@ -201,10 +201,10 @@ async def test_each_address_is_answered_so_often_and_not_more(site: Site) -> Non
 
 async def test_without_an_address_nothing_is_offered_and_an_address_needs_no_form(desk: Desk) -> None:
     reply = await add(desk.call(ALICE, "okx", "main"), desk.services)
-    assert (reply.buttons, "web form" in reply.html) == (((BACK,),), False)
+    assert (reply.buttons, "web form" in reply.html) == ((back_row(),), False)
     services = with_links(desk)
-    assert (await add(desk.call(ALICE, "hyperliquid", "main"), services)).buttons == ((BACK,),)
-    assert (await add(desk.call(ALICE, "okx", "main"), services)).buttons != ((BACK,),)
+    assert (await add(desk.call(ALICE, "hyperliquid", "main"), services)).buttons == (back_row(),)
+    assert (await add(desk.call(ALICE, "okx", "main"), services)).buttons != (back_row(),)
 
 
 async def test_the_servers_own_address_is_shown_for_the_keys_list(desk: Desk) -> None:

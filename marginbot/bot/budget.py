@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from marginbot.bot.language import _
 from marginbot.domain.errors import LimitReached
 
 MOST_BUCKETS = 5000
@@ -77,7 +78,8 @@ class Turnstile:
         if not self._budget.allows(who, self.allowance, now):
             minutes = int(self.allowance.every.total_seconds() // 60)
             raise LimitReached(
-                "too many in a row", advice=f"That was a lot of those. Ask for the next in {minutes} minutes."
+                "too many in a row",
+                advice=_("That was a lot of those. Ask for the next in {minutes} minutes.", minutes=minutes),
             )
 
     @contextmanager
@@ -92,4 +94,4 @@ class Turnstile:
 
     def _require_outside(self, who: int) -> None:
         if who in self._inside:
-            raise LimitReached("one at a time", advice="Your last one is still under way: one at a time, please.")
+            raise LimitReached("one at a time", advice=_("Your last one is still under way: one at a time, please."))

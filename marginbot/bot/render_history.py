@@ -7,58 +7,68 @@ from datetime import datetime
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later, plural
 from marginbot.domain.record import ACCOUNT, Ending, Episode, Telling
 
 MOST_EPISODES = 10
+ENDINGS = {
+    Ending.OPEN: later("open for {time}"),
+    Ending.RECOVERED: later("recovered {time}, after {span}"),
+    Ending.NO_POSITION: later("no position left: closed or liquidated {time}, after {span}"),
+    Ending.LIQUIDATED: later("perhaps liquidated {time}, after {span}"),
+    Ending.READABLE: later("readable again {time}, after {span}"),
+    Ending.TOLD: later("told once"),
+}
+READ = later("read {time}")
+DECIDED = later("decided {time}")
+SENT = later("sent {time}")
 
 
 def history(found: Sequence[Episode], now: datetime) -> str:
     """The last episodes, newest first."""
     if not found:
-        return "No alert was ever sent about this."
+        return _("No alert was ever sent about this.")
     shown = [episode(one, now) for one in found[:MOST_EPISODES]]
-    more = [f"Shown are the last {MOST_EPISODES}; there are older ones."] if len(found) > MOST_EPISODES else []
-    return "\n\n".join(["<b>The last alerts</b>, newest first", *shown, *more])
+    older = _("Shown are the last {n}; there are older ones.", n=MOST_EPISODES)
+    more = [older] if len(found) > MOST_EPISODES else []
+    return "\n\n".join([_("<b>The last alerts</b>, newest first"), *shown, *more])
 
 
 def episode(found: Episode, now: datetime) -> str:
     """One episode in a few lines."""
     first = found.first
-    pool = fig.pool_title(first.subject) if first.subject != ACCOUNT else "not readable"
+    pool = fig.pool_title(first.subject) if first.subject != ACCOUNT else _("not readable")
     lines = [
         f"<b>{text(first.label, 24)}</b> · {text(first.exchange, 24)} · {pool} · {fig.clock(first.decided_at, now)}",
-        f"worst: {fig.word(found.worst)}, {_count(found)}",
+        _("worst: {grade}, {count}", grade=fig.word(found.worst), count=_count(found)),
         *_way(first, now),
     ]
     if found.ending is Ending.TOLD:
-        return "\n".join([*lines, str(found.ending)])
+        return "\n".join([*lines, _(ENDINGS[found.ending])])
     if found.acknowledged_at is not None:
-        waited = fig.ago(found.acknowledged_at - first.decided_at)
-        lines.append(f"acknowledged {fig.clock(found.acknowledged_at, now)}, after {waited}")
+        at, waited = fig.clock(found.acknowledged_at, now), fig.ago(found.acknowledged_at - first.decided_at)
+        lines.append(_("acknowledged {time}, after {span}", time=at, span=waited))
     else:
-        lines.append("not acknowledged")
+        lines.append(_("not acknowledged"))
     if found.ended_at is None:
-        lines.append(f"{found.ending} for {fig.ago(now - first.decided_at)}")
+        lines.append(_(ENDINGS[Ending.OPEN], time=fig.ago(now - first.decided_at)))
     else:
-        lasted = fig.ago(found.ended_at - first.decided_at)
-        lines.append(f"{_end(found.ending)} {fig.clock(found.ended_at, now)}, after {lasted}")
+        at, lasted = fig.clock(found.ended_at, now), fig.ago(found.ended_at - first.decided_at)
+        lines.append(_(ENDINGS[found.ending], time=at, span=lasted))
     return "\n".join(lines)
 
 
-def _end(ending: Ending) -> str:
-    return "no position left: closed or liquidated" if ending is Ending.NO_POSITION else str(ending)
-
-
 def _count(found: Episode) -> str:
-    noun = "message" if found.messages == 1 else "messages"
-    return f"{found.messages} {noun}, {found.accepted} accepted"
+    sent = plural("{n} message", "{n} messages", found.messages)
+    return _("{messages}, {accepted} accepted", messages=sent, accepted=found.accepted)
 
 
 def _way(first: Telling, now: datetime) -> list[str]:
     """From the reading to the acceptance of the first message."""
-    steps = [("read", first.read_at), ("decided", first.decided_at), ("sent", first.sent_at)]
-    lines = [f"{name} {fig.clock(at, now)}" for name, at in steps if at is not None]
+    steps = [(READ, first.read_at), (DECIDED, first.decided_at), (SENT, first.sent_at)]
+    lines = [_(step, time=fig.clock(at, now)) for step, at in steps if at is not None]
     if first.accepted_at is None:
-        return [*lines, f"not accepted: {first.dropped or 'still waiting'}"]
-    whole = first.accepted_at - (first.read_at or first.decided_at)
-    return [*lines, f"accepted {fig.clock(first.accepted_at, now)}, {whole.total_seconds():.1f} s in all"]
+        return [*lines, _("not accepted: {why}", why=first.dropped or _("still waiting"))]
+    whole = (first.accepted_at - (first.read_at or first.decided_at)).total_seconds()
+    at = fig.clock(first.accepted_at, now)
+    return [*lines, _("accepted {time}, {seconds} s in all", time=at, seconds=f"{whole:.1f}")]

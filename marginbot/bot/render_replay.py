@@ -8,41 +8,51 @@ from itertools import pairwise
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later, plural
 from marginbot.domain.grading import RUNGS, Grade
 from marginbot.flow.hindsight import Past, PastPool
 from marginbot.flow.ports import Account
 
 MOST_POOLS = 6
 MOST_NOTES = 6
-LEGEND = "In circles: N W C E an alert of that grade, R recovered, L liquidated."
+LEGEND = later("In circles: N W C E an alert of that grade, R recovered, L liquidated.")
 
 
 def begun(account: Account, period: tuple[datetime, datetime]) -> str:
     """Said before the work, which takes a while."""
-    return f"⏳ I put <b>{text(account.label, 24)}</b> as it is now into {days(*period)}. That can take a minute."
+    return _(
+        "⏳ I put <b>{label}</b> as it is now into {days}. That can take a minute.",
+        label=text(account.label, 24),
+        days=days(*period),
+    )
 
 
 def past(account: Account, found: Past, *, legend: bool) -> str:
     """The answer, pool by pool, those that die first in front."""
     pools = sorted(found.pools, key=lambda pool: (pool.breach_at is None, pool.breach_at or found.until, pool.name))
     head = f"⏪ <b>{text(account.label, 24)}</b> · {text(account.exchange, 24)} · {days(found.since, found.until)}"
-    parts = [f"{head}\nToday's positions and equity, from the first price on:"]
+    parts = [head + "\n" + _("Today's positions and equity, from the first price on:")]
     parts += ["\n".join(_pool(pool)) for pool in pools[:MOST_POOLS]]
-    parts += [f"and {len(pools) - MOST_POOLS} more pools"] if len(pools) > MOST_POOLS else []
+    more = len(pools) - MOST_POOLS
+    parts += [plural("and {n} more pool", "and {n} more pools", more)] if more > 0 else []
     notes = [f"<i>{text(note, 200)}</i>" for note in found.notes[:MOST_NOTES]]
-    assumed = f"Read every {fig.ago(found.pause)}. Today's maintenance rate, no funding, no fees, and you do nothing."
-    return "\n\n".join([*parts, "\n".join([*([LEGEND] if legend else []), *notes, f"<i>{assumed}</i>"])])
+    assumed = _(
+        "<i>Read every {pause}. Today's maintenance rate, no funding, no fees, and you do nothing.</i>",
+        pause=fig.ago(found.pause),
+    )
+    return "\n\n".join([*parts, "\n".join([*([_(LEGEND)] if legend else []), *notes, assumed])])
 
 
 def _pool(pool: PastPool) -> list[str]:
     title = fig.pool_title(pool.name)
     if pool.breach_at is None:
-        return [f"✅ <b>{title}</b>", "not liquidated", *_worst(pool), *_survived(pool)]
-    warned = list(_leads(pool, pool.breach_at)) or ["❗ <b>no warning before it</b>"]
+        return [f"✅ <b>{title}</b>", _("not liquidated"), *_worst(pool), *_survived(pool)]
+    warned = list(_leads(pool, pool.breach_at)) or ["❗ " + _("<b>no warning before it</b>")]
     climbed_at = min((at for at in pool.announced.values() if at is not None), default=pool.breach_at)
     earlier = sum(at < climbed_at and grade > Grade.OK for at, grade in pool.alerts)
-    more = [f"earlier alerts, over by then: {earlier}"] if earlier else []
-    return [f"💀 <b>{title}</b>", f"liquidated <b>{_time(pool.breach_at)}</b>", *warned, *more]
+    more = [_("earlier alerts, over by then: {n}", n=earlier)] if earlier else []
+    died = _("liquidated <b>{time}</b>", time=_time(pool.breach_at))
+    return [f"💀 <b>{title}</b>", died, *warned, *more]
 
 
 def _leads(pool: PastPool, end: datetime) -> Iterator[str]:
@@ -52,7 +62,13 @@ def _leads(pool: PastPool, end: datetime) -> Iterator[str]:
         at = pool.announced.get(grade)
         if at is not None and (worse is None or pool.announced.get(worse) != at):
             day = "" if at.date() == end.date() else f"{at.day} {at:%b} "
-            yield f"{fig.SYMBOLS[grade]} {fig.word(grade)} {day}{at:%H:%M} UTC, <b>{_lead(end - at)} before</b>"
+            told = _(
+                "{grade} {time}, <b>{lead} before</b>",
+                grade=fig.word(grade),
+                time=f"{day}{at:%H:%M} UTC",
+                lead=_lead(end - at),
+            )
+            yield f"{fig.SYMBOLS[grade]} {told}"
 
 
 def _survived(pool: PastPool) -> list[str]:
@@ -60,9 +76,15 @@ def _survived(pool: PastPool) -> list[str]:
     for grade in reversed(RUNGS):
         raised = [at for at, told in pool.alerts if told is grade]
         if raised:
-            times = "once" if len(raised) == 1 else f"{len(raised)} times, first"
-            lines.append(f"{fig.SYMBOLS[grade]} {fig.word(grade)} {times} {_time(raised[0])}")
-    return lines or ["no warning"]
+            told = plural(
+                "{grade} once {time}",
+                "{grade} {n} times, first {time}",
+                len(raised),
+                grade=fig.word(grade),
+                time=_time(raised[0]),
+            )
+            lines.append(f"{fig.SYMBOLS[grade]} {told}")
+    return lines or [_("no warning")]
 
 
 def _worst(pool: PastPool) -> list[str]:
@@ -70,16 +92,16 @@ def _worst(pool: PastPool) -> list[str]:
     ratios = [point.ratio_high for point in points if point.ratio_high is not None]
     cushions = [point.cushion_low for point in points if point.cushion_low is not None]
     worst = [
-        *([f"ratio {fig.percent(max(ratios))}"] if ratios else []),
-        *([f"cushion {fig.multiple(min(cushions))}"] if cushions else []),
+        *([_("ratio {ratio}", ratio=fig.percent(max(ratios)))] if ratios else []),
+        *([_("cushion {cushion}", cushion=fig.multiple(min(cushions)))] if cushions else []),
     ]
-    return [f"at worst {', '.join(worst)}"] if worst else []
+    return [_("at worst {figures}", figures=", ".join(worst))] if worst else []
 
 
 def days(since: datetime, until: datetime) -> str:
     """`10 Oct 2025`, or `9 Oct 2025 to 11 Oct 2025`; `until` is where the last day ends."""
     first, last = (f"{at.day} {at:%b %Y}" for at in (since, max(since, until - timedelta(seconds=1))))
-    return first if first == last else f"{first} to {last}"
+    return first if first == last else _("{first} to {last}", first=first, last=last)
 
 
 def _time(at: datetime) -> str:
@@ -89,6 +111,8 @@ def _time(at: datetime) -> str:
 def _lead(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     if seconds < 120:
-        return f"{seconds} s"
+        return f"{seconds} " + _("s")
     minutes = seconds // 60
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 120:
+        return f"{minutes} " + _("min")
+    return f"{minutes // 60} {_('h')} {minutes % 60} {_('min')}"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
-from marginbot.bot.language import _
+from marginbot.bot.language import _, later, plural
 from marginbot.domain.digest import AccountDay, Moment, NearMiss, PoolDay
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
@@ -17,53 +17,71 @@ from marginbot.domain.report import PoolReport
 MOST_POOLS = 4
 MOST_POSITIONS = 5
 MOST_MOMENTS = 8
+RATIO = later("ratio {ratio}")
+CUSHION = later("cushion {cushion}")
 
 
 def daily(days: Sequence[AccountDay], now: datetime) -> str:
     """The last 24 hours, an account a block, worst first."""
     here = fig.local(now)
-    head = f"📋 <b>The last 24 h</b> · {here:%d %b %Y %H:%M} {here.tzname()}"
+    head = _("📋 <b>The last 24 h</b> · {time}", time=f"{here:%d %b %Y %H:%M} {here.tzname()}")
     return "\n\n".join([head, *(_account(day, now) for day in days)])
 
 
 def _account(day: AccountDay, now: datetime) -> str:
     head = f"<b>{text(day.label, 24)}</b> · {text(day.exchange, 24)}"
     if day.read_at is None:
-        return f"{fig.BLIND} {head}\nNever read so far: nothing is known of it."
+        return f"{fig.BLIND} {head}\n" + _("Never read so far: nothing is known of it.")
     grades = [pool.now.grade for pool in day.pools]
     known = max((grade for grade in grades if grade is not None), default=Grade.OK)
     symbol = fig.BLIND if day.is_blind or None in grades else fig.SYMBOLS[known]
-    blind = [f"<b>Not readable now</b>: as of {fig.until(day.read_at, now)}"] if day.is_blind else []
+    blind = [_("<b>Not readable now</b>: as of {time}", time=fig.until(day.read_at, now))] if day.is_blind else []
     blocks = [line for pool in day.pools[:MOST_POOLS] for line in _pool(pool, now, alone=len(day.pools) == 1)]
-    more = len(day.pools) - MOST_POOLS
     return "\n".join(
         [
             f"{symbol} {head}",
             *blind,
             *blocks,
-            *([f"… and {more} more pools, calmer than these: /status {text(day.label, 24)}"] if more > 0 else []),
-            *([f"No longer there: {', '.join(fig.pool_title(name) for name in day.gone[:3])}"] if day.gone else []),
-            *([f"Not seen, or not all of it, for {fig.ago(day.unseen)}"] if day.unseen else []),
-            *([f"{_counted(day.alerts)} sent: /history"] if day.alerts else []),
+            *_afterwards(day),
         ]
     )
 
 
+def _afterwards(day: AccountDay) -> list[str]:
+    """What is left out above, and what else happened."""
+    lines, more = [], len(day.pools) - MOST_POOLS
+    if more > 0:
+        told = plural(
+            "… and {n} more pool, calmer than these: /status {label}",
+            "… and {n} more pools, calmer than these: /status {label}",
+            more,
+            label=text(day.label, 24),
+        )
+        lines.append(told)
+    if day.gone:
+        lines.append(_("No longer there: {names}", names=", ".join(fig.pool_title(name) for name in day.gone[:3])))
+    if day.unseen:
+        lines.append(_("Not seen, or not all of it, for {time}", time=fig.ago(day.unseen)))
+    if day.alerts:
+        lines.append(plural("{n} message sent: /history", "{n} messages sent: /history", day.alerts))
+    return lines
+
+
 def _pool(pool: PoolDay, now: datetime, *, alone: bool) -> list[str]:
     state = pool.now
-    equity = f"Equity {fig.money(state.equity, state.currency)}{_change(pool, now)}"
+    equity = _("Equity {amount}", amount=fig.money(state.equity, state.currency)) + _change(pool, now)
     worst = [
-        *([f"ratio {fig.percent(pool.ratio_worst)}"] if pool.ratio_worst is not None else []),
-        *([f"cushion {fig.multiple(pool.cushion_worst)}"] if pool.cushion_worst is not None else []),
+        *([_(RATIO, ratio=fig.percent(pool.ratio_worst))] if pool.ratio_worst is not None else []),
+        *([_(CUSHION, cushion=fig.multiple(pool.cushion_worst))] if pool.cushion_worst is not None else []),
     ]
     title = [] if alone else [f"<i>{fig.pool_title(state.name)}</i>"]
     if state.state is PoolState.FLAT and not worst:
-        return [*title, f"{equity}, no position"]
+        return [*title, _("{equity}, no position", equity=equity)]
     grade = "" if pool.worst is None else f" ({fig.word(pool.worst)})"
     return [
         *title,
         equity,
-        f"Worst of the day: {', '.join(worst) or _(fig.NOT_KNOWN)}{grade}",
+        _("Worst of the day: {figures}", figures=", ".join(worst) or _(fig.NOT_KNOWN)) + grade,
         *_now(pool),
     ]
 
@@ -71,23 +89,25 @@ def _pool(pool: PoolDay, now: datetime, *, alone: bool) -> list[str]:
 def _now(pool: PoolDay) -> list[str]:
     state = pool.now
     if state.state is PoolState.FLAT:
-        return ["Now: no position"]
-    cushion = "" if state.cushion is None else f", cushion {fig.multiple(state.cushion)}"
+        return [_("Now: no position")]
+    cushion = [] if state.cushion is None else [_(CUSHION, cushion=fig.multiple(state.cushion))]
+    figures = ", ".join([fig.ratio_of(state), *cushion])
+    grade = _("not judged") if state.grade is None else fig.word(state.grade)
     return [
-        f"Now: {fig.ratio_of(state)}{cushion} ({'not judged' if state.grade is None else fig.word(state.grade)})",
-        f"Leverage {_times(pool.leverage)} · maintenance margin {_used(state)}",
+        _("Now: {figures} ({grade})", figures=figures, grade=grade),
+        _("Leverage {times} · maintenance margin {amount}", times=_times(pool.leverage), amount=_used(state)),
         *_shares(pool),
     ]
 
 
 def _shares(pool: PoolDay) -> list[str]:
     shown = [
-        f"{text(p.symbol, 30)} {text(p.side, 6)} {'not known' if p.share is None else f'{100 * p.share:.0f}%'}"
+        f"{text(p.symbol, 30)} {text(p.side, 6)} {_(fig.NOT_KNOWN) if p.share is None else f'{100 * p.share:.0f}%'}"
         for p in pool.positions[:MOST_POSITIONS]
     ]
     more = len(pool.positions) - MOST_POSITIONS
-    rest = [f"and {more} more"] if more > 0 else []
-    return [f"Its shares: {', '.join([*shown, *rest])}"] if shown else []
+    rest = [_("and {n} more", n=more)] if more > 0 else []
+    return [_("Its shares: {shares}", shares=", ".join([*shown, *rest]))] if shown else []
 
 
 def _change(pool: PoolDay, now: datetime) -> str:
@@ -96,9 +116,9 @@ def _change(pool: PoolDay, now: datetime) -> str:
     if equity is None or before is None:
         return ""
     change = float(equity) - before
-    since = f"since {fig.until(pool.before_at, now)}" if pool.before_at else "in 24 h"
+    since = _("since {time}", time=fig.until(pool.before_at, now)) if pool.before_at else _("in 24 h")
     if abs(change) <= 1e-4 * abs(before):
-        return f" (unchanged {since})"
+        return " " + _("(unchanged {since})", since=since)
     share = f", {fig.move(change / before)}" if before > 0 else ""
     amount = fig.money(Decimal(str(abs(change))), pool.now.currency)
     return f" ({'+' if change > 0 else '−'}{amount}{share} {since})"
@@ -109,15 +129,12 @@ def _used(pool: PoolReport) -> str:
     amount = fig.money(pool.maintenance_margin, pool.currency)
     if pool.maintenance_margin is None or pool.equity is None or pool.equity <= 0:
         return amount
-    return f"{amount}, {fig.percent(pool.maintenance_margin / pool.equity)} of the equity"
+    share = fig.percent(pool.maintenance_margin / pool.equity)
+    return _("{amount}, {share} of the equity", amount=amount, share=share)
 
 
 def _times(leverage: Decimal | None) -> str:
     return _(fig.NOT_KNOWN) if leverage is None else f"{leverage:.1f}x"
-
-
-def _counted(alerts: int) -> str:
-    return "1 message" if alerts == 1 else f"{alerts} messages"
 
 
 def near_miss(story: NearMiss, now: datetime) -> str:
@@ -126,35 +143,36 @@ def near_miss(story: NearMiss, now: datetime) -> str:
     steps = [_step(moment, now) for moment in story.moments]
     if len(steps) > MOST_MOMENTS:
         steps = [*steps[: MOST_MOMENTS // 2], "…", *steps[-MOST_MOMENTS // 2 :]]
-    end = (
-        "no position left: closed, or liquidated. The exchange's own record tells which."
-        if story.left_with_nothing
-        else "calm again"
-    )
+    end = _("{time} calm again", time=fig.until(story.ended_at, now))
+    if story.left_with_nothing:
+        end = _(
+            "{time} no position left: closed, or liquidated. The exchange's own record tells which.",
+            time=fig.until(story.ended_at, now),
+        )
     return "\n".join(
         [
-            f"🔎 <b>Looking back: {text(story.label, 24)}</b> · {text(story.exchange, 24)}",
-            f"{fig.pool_title(story.pool)}, {fig.ago(lasted)} in all",
+            _("🔎 <b>Looking back: {label}</b>", label=text(story.label, 24)) + f" · {text(story.exchange, 24)}",
+            _("{pool}, {span} in all", pool=fig.pool_title(story.pool), span=fig.ago(lasted)),
             "",
             *steps,
-            f"{fig.until(story.ended_at, now)} {end}",
+            end,
             "",
-            f"At worst: {_extremes(story)}",
+            _("At worst: {figures}", figures=_extremes(story)),
             *_sufficed(story, now),
         ]
     )
 
 
 def _step(moment: Moment, now: datetime) -> str:
-    ratio = "" if moment.ratio is None else f", ratio {fig.percent(moment.ratio)}"
-    cushion = "" if moment.cushion is None else f", cushion {fig.multiple(moment.cushion)}"
-    return f"{fig.until(moment.at, now)} {fig.word(moment.grade)}{ratio}{cushion}"
+    ratio = [] if moment.ratio is None else [_(RATIO, ratio=fig.percent(moment.ratio))]
+    cushion = [] if moment.cushion is None else [_(CUSHION, cushion=fig.multiple(moment.cushion))]
+    return ", ".join([f"{fig.until(moment.at, now)} {fig.word(moment.grade)}", *ratio, *cushion])
 
 
 def _extremes(story: NearMiss) -> str:
     found = [
-        *([f"ratio {fig.percent(story.ratio_worst)}"] if story.ratio_worst is not None else []),
-        *([f"cushion {fig.multiple(story.cushion_worst)}"] if story.cushion_worst is not None else []),
+        *([_(RATIO, ratio=fig.percent(story.ratio_worst))] if story.ratio_worst is not None else []),
+        *([_(CUSHION, cushion=fig.multiple(story.cushion_worst))] if story.cushion_worst is not None else []),
     ]
     return ", ".join(found) or fig.word(story.worst.grade)
 
@@ -164,18 +182,24 @@ def _sufficed(story: NearMiss, now: datetime) -> list[str]:
     first, worst = story.first_critical, story.worst
     moments = [m for m in dict.fromkeys((first, worst)) if m is not None]
     lines = [line for moment in moments if (line := _way(moment, now))]
-    return ["", "<b>What would have sufficed</b>", *lines] if lines else []
+    return ["", _("<b>What would have sufficed</b>"), *lines] if lines else []
 
 
 def _way(moment: Moment, now: datetime) -> str:
     ways = [
-        *([f"{fig.advised(moment.top_up, moment.currency)} more"] if moment.top_up else []),
-        *([f"{100 * moment.close_share:.0f}% of the position closed"] if moment.close_share else []),
+        *([_("{amount} more", amount=fig.advised(moment.top_up, moment.currency))] if moment.top_up else []),
+        *(
+            [_("{share}% of the position closed", share=f"{100 * moment.close_share:.0f}")]
+            if moment.close_share
+            else []
+        ),
     ]
     if not ways:
         return ""
-    target = "" if moment.target is None else f", to be back at {fig.word(moment.target)}"
-    return f"{fig.until(moment.at, now)}: {' or '.join(ways)}{target}"
+    told = f"{fig.until(moment.at, now)}: " + _(" or ").join(ways)
+    if moment.target is None:
+        return told
+    return _("{ways}, to be back at {grade}", ways=told, grade=fig.word(moment.target))
 
 
 def at_minute(minute: int) -> str:

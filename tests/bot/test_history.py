@@ -23,10 +23,12 @@ from tests.domain.test_record import BACK, FALL, telling
 POOL = "cross:USDT"
 
 
+OPEN_ONE = telling(Reason.WORSENED, Grade.WARNING, 20, episode=2, accepted_at=None, sent_at=None)
+EPISODES = episodes([*FALL, BACK, OPEN_ONE], [Acknowledged(1, POOL, T0 + timedelta(minutes=4))])
+
+
 def test_an_episode_is_shown_with_every_moment() -> None:
-    open_one = telling(Reason.WORSENED, Grade.WARNING, 20, episode=2, accepted_at=None, sent_at=None)
-    found = episodes([*FALL, BACK, open_one], [Acknowledged(1, POOL, T0 + timedelta(minutes=4))])
-    check("history", render_history.history(found, T0 + timedelta(minutes=25)))
+    check("history", render_history.history(EPISODES, T0 + timedelta(minutes=25)))
 
 
 def test_the_list_is_bounded() -> None:

@@ -35,15 +35,7 @@ COMMAND = re.compile(r"(?<![\w<:/])/[a-z]+")
 
 # Modules whose texts are English in every language, and why.
 EXEMPT = {
-    "render_history.py": "not done yet",
-    "render_reports.py": "not done yet",
-    "render_hours.py": "not done yet",
     "weblinks.py": "how bytes are encoded",
-    "commands/report.py": "not done yet",
-    "commands/add.py": "not done yet",
-    "commands/replay.py": "not done yet",
-    "render_replay.py": "not done yet",
-    "budget.py": "not done yet",
     "__init__.py": "a switch of the library",
     "language.py": "the names of the languages",
     "charts.py": "drawn with a font that knows Latin letters only",

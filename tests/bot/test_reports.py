@@ -15,7 +15,7 @@ from marginbot.bot.commands.report import report
 from marginbot.bot.render import to_plain
 from marginbot.bot.teller import TelegramTeller
 from marginbot.domain.alerting import Reason
-from marginbot.domain.digest import AccountDay, PoolDay, PositionShare, near_miss
+from marginbot.domain.digest import AccountDay, NearMiss, PoolDay, PositionShare, near_miss
 from marginbot.domain.errors import RequestError
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Sent
@@ -57,21 +57,24 @@ def account_day(*pools: PoolDay, **changed: object) -> AccountDay:
     return replace(day, **changed)  # type: ignore[arg-type]
 
 
-def test_a_day_of_several_accounts() -> None:
+def several_accounts() -> list[AccountDay]:
     flat = pool_day(
         now=FLAT, leverage=D(0), equity_before=12.5, ratio_worst=None, cushion_worst=None, worst=Grade.OK, positions=()
     )
     unknown = pool_day(now=UNKNOWN, leverage=None, before_at=NOW - timedelta(hours=3), equity_before=1300.0)
-    days = [
+    return [
         account_day(pool_day(), alerts=3, unseen=timedelta(minutes=12)),
         account_day(unknown, flat, label="two pools", gone=("isolated:ETH/USDT:USDT:long",)),
         account_day(pool_day(now=GONE_EQUITY, leverage=None), label="gone", is_blind=True),
         account_day(label="<never>", read_at=None),
     ]
-    check("report", render_reports.daily(days, NOW))
 
 
-def test_a_near_miss_says_what_would_have_sufficed() -> None:
+def test_a_day_of_several_accounts() -> None:
+    check("report", render_reports.daily(several_accounts(), NOW))
+
+
+def story() -> NearMiss:
     minute = timedelta(minutes=1)
     steps = [(Grade.WARNING, "120"), (Grade.CRITICAL, "352"), (Grade.EMERGENCY, "810"), (Grade.NOTICE, None)]
     told = [
@@ -80,10 +83,14 @@ def test_a_near_miss_says_what_would_have_sufficed() -> None:
     ]
     told.append(facts(reason=Reason.RECOVERED, grade=Grade.OK, read_at=NOW + 40 * minute, episode_worst=Grade.CRITICAL))
     shift = (NOW - point(0).at).total_seconds()
-    story = near_miss("cross:USDT", told, [point(shift + 600, 0.93, 0.4)])
-    assert story is not None
-    check("near_miss", render_reports.near_miss(story, NOW + 41 * minute))
-    gone = render_reports.near_miss(replace(story, left_with_nothing=True), NOW)
+    found = near_miss("cross:USDT", told, [point(shift + 600, 0.93, 0.4)])
+    assert found is not None
+    return found
+
+
+def test_a_near_miss_says_what_would_have_sufficed() -> None:
+    check("near_miss", render_reports.near_miss(story(), NOW + timedelta(minutes=41)))
+    gone = render_reports.near_miss(replace(story(), left_with_nothing=True), NOW)
     assert "closed, or liquidated" in gone
 
 

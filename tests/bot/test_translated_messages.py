@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, timedelta
 
 import pytest
 
 from marginbot.bot import figures as fig
-from marginbot.bot import render_alert, render_bundle, render_status
+from marginbot.bot import (
+    render_alert,
+    render_bundle,
+    render_history,
+    render_hours,
+    render_replay,
+    render_reports,
+    render_status,
+)
 from marginbot.bot.build import build_bot
 from marginbot.bot.calls import Rows
 from marginbot.bot.commands.look import refresh
@@ -21,10 +30,15 @@ from tests.bot.builders import ALICE, BOB, CALM, FLAT, GROUP, NOW, facts, notice
 from tests.bot.catalogues import TRANSLATED, messages, strings
 from tests.bot.golden import check
 from tests.bot.test_bundle import THREE
+from tests.bot.test_history import EPISODES
+from tests.bot.test_hours import NIGHT
 from tests.bot.test_phone_width import WIDTH, torn
 from tests.bot.test_render_alert import MESSAGES, SOON
 from tests.bot.test_render_forced import CLOSE
 from tests.bot.test_render_status import STATUSES, VIEW
+from tests.bot.test_replay import ACCOUNT, PAST
+from tests.bot.test_reports import several_accounts, story
+from tests.builders import T0
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.telegram_html import plain_text
 
@@ -84,6 +98,16 @@ SCREENS: dict[str, Screen] = {
     "details": _details,
     "positions": lambda: (render_status.positions([standing(report(CALM))], VIEW), ()),
 }
+OTHERS: dict[str, Screen] = {
+    "report": lambda: (render_reports.daily(several_accounts(), NOW), ()),
+    "near_miss": lambda: (render_reports.near_miss(story(), NOW + timedelta(minutes=41)), ()),
+    "history": lambda: (render_history.history(EPISODES, T0 + timedelta(minutes=25)), ()),
+    "replay": lambda: (render_replay.past(ACCOUNT, PAST, legend=True), ()),
+    "replay_begun": lambda: (render_replay.begun(ACCOUNT, (PAST.since, PAST.until)), ()),
+    "quiet_set": lambda: (render_hours.quiet(NIGHT, UTC, NOW, changed=True), ()),
+    "timezone": lambda: (render_hours.zone(UTC, NOW), ()),
+}
+SCREENS |= OTHERS
 ALL: dict[str, Screen] = (
     SCREENS
     | {f"status_{name}": _status(name) for name in STATUSES}

@@ -20,7 +20,7 @@ KEYS = frozenset({"data", "url", "name", "usage", "filename", "expires_at"})
 CONSTANTS = frozenset(
     {"YES", "PAYLOAD", "LADDER_NAMES", "FORGET", "ALWAYS", "BLOCKED", "STOPPED_BY", "AUTOMATIC", "NAME", "MOVES"}
 )
-SAME_EVERYWHERE = frozenset({"UTC", "USD", "utf-16-le", "theme", "label", "period", "account"})
+SAME_EVERYWHERE = frozenset({"UTC", "USD", "utf-16-le", "main", "theme", "label", "period", "account"})
 
 
 def unwrapped(source: str) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from marginbot.bot.calls import Button, Call, Reply, Rows, Services
 from marginbot.bot.consent import Question
 from marginbot.bot.dialogue import Dialogue
 from marginbot.bot.figures import text
+from marginbot.bot.language import _, later
 from marginbot.bot.weblinks import Wanted
 from marginbot.domain.errors import MarginbotError, ReadingError
 from marginbot.domain.passport import Passport, Verdict, verdict
@@ -17,9 +18,14 @@ from marginbot.flow.ports import VenueInfo
 from marginbot.flow.registration import Request
 from marginbot.logs import redact
 
-BACK = Button("◀ Back", "bck:")
-OUT_OF_DATE = "That question is over. Start again with /add."
+OUT_OF_DATE = later("That question is over. Start again with /add.")
+STOPS = later("/cancel stops this.")
 ADD_USAGE = "/add EXCHANGE LABEL KEY [SECRET [PASSPHRASE]]"
+
+
+def back_row() -> tuple[Button, ...]:
+    """The way to the question before."""
+    return (Button(_("◀ Back"), "bck:"),)
 
 
 async def add(call: Call, services: Services) -> Reply:
@@ -43,12 +49,14 @@ async def add(call: Call, services: Services) -> Reply:
 
 async def add_in_group(call: Call, services: Services) -> Reply:
     """/add in a group registers nothing, whatever it holds."""
-    link: Rows = ((Button("Add an account in private", url=call.link("add")),),)
+    link: Rows = ((Button(_("Add an account in private"), url=call.link("add")),),)
     if not call.args:
-        return Reply(html="Keys do not belong in a group. Add your account in our private chat:", buttons=link)
+        return Reply(html=_("Keys do not belong in a group. Add your account in our private chat:"), buttons=link)
     return Reply(
-        html="⚠️ <b>Keys do not belong in a group.</b> I have registered nothing. Others may have seen what you sent: "
-        "delete that key at the exchange and make a new one (rotate it), then add it in our private chat:",
+        html=_(
+            "⚠️ <b>Keys do not belong in a group.</b> I have registered nothing. Others may have seen what you sent: "
+            "delete that key at the exchange and make a new one (rotate it), then add it in our private chat:"
+        ),
         buttons=link,
     )
 
@@ -58,11 +66,11 @@ async def answer(call: Call, words: str, services: Services) -> Reply:
     dialogue = services.dialogues.current(call.person.user_id, call.at)
     if dialogue is None:
         services.dialogues.end(call.person.user_id)
-        return Reply(html="That took a while and I have dropped what you had told me. Start again with /add.")
+        return Reply(html=_("That took a while and I have dropped what you had told me. Start again with /add."))
     found = services.registration.search(words) if dialogue.venue is None else ()
     if found:
         dialogue.touched_at = call.at
-        return Reply(html="Which of these? Tap, or type another name.", buttons=_rows_of(found))
+        return Reply(html=_("Which of these? Tap, or type another name."), buttons=_rows_of(found))
     return await _answered(dialogue, words, call, services)
 
 
@@ -91,7 +99,7 @@ async def choose_label(call: Call, label: str, services: Services) -> Reply:
     services.access.require_member(call.person.user_id)
     dialogue = services.dialogues.current(call.person.user_id, call.at)
     if dialogue is None or dialogue.venue is None or dialogue.label is not None:
-        return Reply(html=OUT_OF_DATE)
+        return Reply(html=_(OUT_OF_DATE))
     return await _answered(dialogue, label, call, services)
 
 
@@ -100,7 +108,7 @@ async def back(call: Call, services: Services) -> Reply:
     services.access.require_member(call.person.user_id)
     dialogue = services.dialogues.current(call.person.user_id, call.at)
     if dialogue is None:
-        return Reply(html=OUT_OF_DATE)
+        return Reply(html=_(OUT_OF_DATE))
     services.links.drop(call.person.user_id)
     dialogue.step_back()
     dialogue.touched_at = call.at
@@ -122,16 +130,19 @@ def _ask(dialogue: Dialogue, call: Call, services: Services) -> Reply:
     venue = dialogue.venue
     if venue is None:
         return Reply(
-            html="Which exchange? Tap, or type its name: I know more than these. /cancel stops this.",
+            html=_("Which exchange? Tap, or type its name: I know more than these. /cancel stops this."),
             buttons=_venue_buttons(list(services.registration.reader.venues().values())),
         )
     if dialogue.label is None:
         return Reply(
-            html=f"<b>{text(venue.title, 60)}</b>.\nWhat shall I call this account? One word, such as main or desk-2.",
-            buttons=(_labels(venue, services, call.person.user_id), (BACK,)),
+            html=_(
+                "<b>{venue}</b>.\nWhat shall I call this account? One word, such as main or desk-2.",
+                venue=text(venue.title, 60),
+            ),
+            buttons=(_labels(venue, services, call.person.user_id), back_row()),
         )
     if dialogue.parts:
-        return Reply(html=f"Got it. {_now_send(dialogue)}", buttons=((BACK,),))
+        return Reply(html=_("Got it. {next}", next=_now_send(dialogue)), buttons=(back_row(),))
     return _ask_credential(dialogue, call, services, venue)
 
 
@@ -151,7 +162,7 @@ def _rows_of(venues: Sequence[VenueInfo]) -> Rows:
 
 
 def _now_send(dialogue: Dialogue) -> str:
-    return f"Now send the <b>{text(dialogue.next_field or '', 60)}</b>."
+    return _("Now send the <b>{field}</b>.", field=text(dialogue.next_field or "", 60))
 
 
 def _ask_credential(dialogue: Dialogue, call: Call, services: Services, venue: VenueInfo) -> Reply:
@@ -162,18 +173,26 @@ def _ask_credential(dialogue: Dialogue, call: Call, services: Services, venue: V
     lines.append(_now_send(dialogue))
     link = _web_link(dialogue, call, services, venue)
     if venue.needs_secret:
-        lines.append("I delete your message as soon as I have read it.")
+        lines.append(_("I delete your message as soon as I have read it."))
     if link:
         lines.append(
-            "Or use the web form: then the key does not pass through Telegram at all. It works once, for 10 min."
+            _("Or use the web form: then the key does not pass through Telegram at all. It works once, for 10 min.")
         )
-    ways: Rows = ((Button("Enter the key in a web form", url=link),),) if link else ()
-    return Reply(html="\n".join([*lines, "/cancel stops this."]), buttons=(*ways, (BACK,)))
+    ways: Rows = ((Button(_("Enter the key in a web form"), url=link),),) if link else ()
+    return Reply(html="\n".join([*lines, _(STOPS)]), buttons=(*ways, back_row()))
 
 
 def _address_line(egress_ip: str) -> str:
-    where = f"is <code>{text(egress_ip, 100)}</code>" if egress_ip else "is known to who runs this bot"
-    return f"This server's IP address {where}: if the key can be tied to it, nobody else can use the key."
+    if egress_ip:
+        return _(
+            "This server's IP address is <code>{address}</code>: if the key can be tied to it, nobody else can use "
+            "the key.",
+            address=text(egress_ip, 100),
+        )
+    return _(
+        "This server's IP address is known to who runs this bot: if the key can be tied to it, nobody else can use "
+        "the key."
+    )
 
 
 def _web_link(dialogue: Dialogue, call: Call, services: Services, venue: VenueInfo) -> str | None:
@@ -199,7 +218,7 @@ async def submitted(wanted: Wanted, parts: Sequence[str], services: Services) ->
 def _check(call: Call, services: Services, exchange: str, label: str, parts: Sequence[str]) -> Reply:
     request = services.registration.request(call.person.user_id, exchange, label, parts)
     return Reply(
-        html=f"⏳ Checking {text(request.label, 24)} at {text(request.venue.title, 60)} …",
+        html=_("⏳ Checking {label} at {venue} …", label=text(request.label, 24), venue=text(request.venue.title, 60)),
         then=partial(_probe, call, services, request),
     )
 
@@ -208,7 +227,8 @@ async def _probe(call: Call, services: Services, request: Request) -> Reply:
     try:
         report = await services.registration.probe(request, services.clock())
     except ReadingError as error:
-        error.advice = f"{error.advice} To try again: /add {request.venue.id} {request.label}"
+        again = _("To try again: {command}", command=f"/add {request.venue.id} {request.label}")
+        error.advice = f"{_(error.advice)} {again}"
         raise
     passport = await services.registration.passport(request, services.clock())
     found = render_account.found(request, report, passport)
@@ -227,7 +247,7 @@ def _ask_consent(call: Call, services: Services, request: Request, passport: Pas
             asked_at=services.clock(),
         )
     )
-    buttons: Rows = ((Button("Yes", f"key:yes:{number}"), Button("No", f"key:no:{number}")),)
+    buttons: Rows = ((Button(_("Yes"), f"key:yes:{number}"), Button(_("No"), f"key:no:{number}")),)
     return Reply(html=f"{found}\n\n{render_key.question()}", buttons=buttons)
 
 
@@ -238,7 +258,9 @@ async def consent(call: Call, number: str, services: Services, *, yes: bool) -> 
     request = question.request
     if not yes:
         again = f"/add {request.venue.id} {text(request.label, 24)}"
-        return Reply(html=f"I have forgotten that key. Nothing was stored. With a read-only key: {again}")
+        return Reply(
+            html=_("I have forgotten that key. Nothing was stored. With a read-only key: {command}", command=again)
+        )
     services.access.require_member(user_id)
     services.registration.label_with_room(user_id, request.label)
     return await _store(call, services, request, question.passport)

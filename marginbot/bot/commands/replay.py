@@ -9,6 +9,7 @@ from functools import partial
 from marginbot.bot import render_replay
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.commands.chart import drawable
+from marginbot.bot.language import _
 from marginbot.domain.chart import (
     ChartData,
     Frame,
@@ -27,6 +28,7 @@ from marginbot.flow.ports import Account
 
 USAGE = "LABEL PERIOD"
 PATIENCE = timedelta(minutes=3)
+_TITLE = " · replay"  # in the picture, whose font knows Latin letters only
 MOST_WORDS = 40  # characters of a period that is none, said back
 ENDED = 0.03  # of the time shown is left free after a liquidation
 
@@ -34,7 +36,7 @@ ENDED = 0.03  # of the time shown is left free after a liquidation
 async def replay(call: Call, services: Services) -> Reply:
     """/replay LABEL PERIOD: read the account now, and put it into those days."""
     if services.hindsight is None:
-        return Reply(html="I cannot look back here.")
+        return Reply(html=_("I cannot look back here."))
     if len(call.args) < 2:
         raise wrong_usage("/replay LABEL PERIOD", "/replay main 2025-10-10")
     user_id = call.person.user_id
@@ -57,7 +59,7 @@ def drawn(account: Account, past: Past) -> ChartData:
     frame = Frame(since=past.since, until=_end(past), patience=max(PATIENCE, 2 * past.pause))
     whole = combined([line for pool in past.pools for line in pool.lines], frame)
     return ChartData(
-        title=f"{drawable(account.label)} · replay",
+        title=drawable(account.label) + _TITLE,
         since=frame.since,
         until=frame.until,
         ladders=past.ladders,
