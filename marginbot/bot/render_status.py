@@ -63,13 +63,13 @@ def verdict(standings: Sequence[Standing], view: View) -> str:
 
 def block(standing: Standing, view: View) -> str:
     """An account in a few lines; amounts only where they may be seen."""
-    head = f"{_symbol(standing, view)} <b>{_name(standing)}</b> · {text(standing.account.exchange, 24)} · "
+    head = f"{symbol_of(standing, view)} <b>{_name(standing)}</b> · {text(standing.account.exchange, 24)} · "
     report = standing.report
     lines = [head + _state_word(standing, view)]
     lines += _blindness(standing, view)
     if report is None:
         return "\n".join([*lines, _("never read yet")])
-    if not _in_sight(standing, view):
+    if not in_sight(standing, view):
         lines.append(_("as last read, perhaps no longer true:"))
     worst = report.worst
     if worst is None or report.state is PoolState.FLAT:
@@ -85,7 +85,7 @@ def block(standing: Standing, view: View) -> str:
 
 def _last_read(report: AccountReport, standing: Standing, view: View) -> str:
     """When the account was last really read; by the clock too, once that is no longer just now."""
-    if _in_sight(standing, view):
+    if in_sight(standing, view):
         return _read(standing, view)
     ago = fig.ago(view.now - report.taken_at)
     return _("last read {ago} ago, at {time}", ago=ago, time=fig.clock(report.taken_at, view.now))
@@ -95,7 +95,7 @@ def single(standing: Standing, view: View) -> str:
     """The one account asked for: its block, and the chance of liquidation while that is known of the present."""
     parts = [status([standing], view)]
     worst = standing.report.worst if standing.report else None
-    if worst is not None and _in_sight(standing, view):
+    if worst is not None and in_sight(standing, view):
         parts += ["\n".join(lines)] if (lines := fig.chances(worst.cushion)) else []
     return "\n\n".join(parts)
 
@@ -105,7 +105,9 @@ def details(standing: Standing, view: View) -> str:
     report = standing.report
     if report is None:
         return block(standing, view)
-    head = f"{_symbol(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {text(report.mode, 40)}"
+    head = (
+        f"{symbol_of(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {text(report.mode, 40)}"
+    )
     parts = ["\n".join([head, *_blindness(standing, view), _read(standing, view), *_quieted(standing, view)])]
     parts += [_pool_table(pool, report) for pool in report.pools]
     parts += _positions_of(report)
@@ -131,7 +133,7 @@ def _name(standing: Standing) -> str:
     return text(standing.account.label, 24)
 
 
-def _in_sight(standing: Standing, view: View) -> bool:
+def in_sight(standing: Standing, view: View) -> bool:
     """Whether the account itself was read lately; a pool of it may still be unknown."""
     age = age_seconds(standing, view.now)
     fresh = age is not None and age <= view.stale_after.total_seconds()
@@ -142,7 +144,7 @@ def _in_sight(standing: Standing, view: View) -> bool:
 def _watched(standing: Standing, view: View) -> bool:
     """Whether all of the account is known."""
     complete = standing.report is not None and all(pool.grade is not None for pool in standing.report.pools)
-    return _in_sight(standing, view) and complete and not is_blind(standing)
+    return in_sight(standing, view) and complete and not is_blind(standing)
 
 
 def _calmest_words(standings: Sequence[Standing]) -> str:
@@ -161,10 +163,10 @@ def _worst_figures(standing: Standing) -> str:
     return _("{room}, ratio {ratio}", room=fig.room(report.worst), ratio=fig.ratio_of(report.worst))
 
 
-def _symbol(standing: Standing, view: View) -> str:
+def symbol_of(standing: Standing, view: View) -> str:
     grade = grade_of(standing)
     endangered = grade is not None and grade >= Grade.WARNING
-    if grade is None or not (_watched(standing, view) or (endangered and _in_sight(standing, view))):
+    if grade is None or not (_watched(standing, view) or (endangered and in_sight(standing, view))):
         return fig.BLIND
     return fig.SYMBOLS[grade]
 
@@ -173,7 +175,7 @@ def _state_word(standing: Standing, view: View) -> str:
     grade = grade_of(standing)
     if standing.report is None and not is_blind(standing):
         return _("first reading under way")
-    if not _in_sight(standing, view) or grade is None:
+    if not in_sight(standing, view) or grade is None:
         return _("STALE, last known {grade}", grade=fig.word(grade))
     if _watched(standing, view):
         return fig.grade_name(grade)
@@ -186,7 +188,7 @@ def _blindness(standing: Standing, view: View) -> list[str]:
     lines = []
     if standing.account.refused is not None:
         lines.append(_("not watched: {cause}", cause=_(CAUSES[standing.account.refused])))
-    elif standing.report is not None and not is_blind(standing) and not _in_sight(standing, view):
+    elif standing.report is not None and not is_blind(standing) and not in_sight(standing, view):
         lines.append(_("no fresh reading: not watched"))
     for subject, state in sorted(standing.states.items()):
         if state.blind_since is None or (subject == "" and standing.account.refused is not None):

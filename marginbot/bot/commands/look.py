@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marginbot.bot import render_status
+from marginbot.bot import render_group, render_status
 from marginbot.bot.calls import Button, Call, Reply, Services, wrong_usage
 from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
@@ -22,7 +22,8 @@ async def status(call: Call, services: Services) -> Reply:
         shared = services.status.group(call.chat_id, label)
         if not shared:
             return Reply(html=_("No account is shared with this group. Its owner can do that here: /share LABEL"))
-        return Reply(html=render_status.status(shared, _view(services)))
+        seen = render_status if label else render_group
+        return Reply(html=seen.status(shared, _view(services)))
     own = services.status.own(call.person.user_id, label)
     if not own:
         return Reply(html=_(NO_ACCOUNT))
