@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from marginbot import __version__
+from marginbot.bot.board_screen import TelegramBoards
 from marginbot.bot.buddy_bell import BuddyBell
 from marginbot.bot.build import TelegramSide, build_bot, build_telegram
 from marginbot.bot.calls import Services
@@ -35,6 +36,7 @@ from marginbot.exchanges.streams import VenueStreams
 from marginbot.exchanges.venues import VENUES
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.audit import Auditor
+from marginbot.flow.boards import BoardKeeper
 from marginbot.flow.buddies import BuddyDesk
 from marginbot.flow.channels import ChannelDesk
 from marginbot.flow.cycle import Cycle
@@ -76,6 +78,7 @@ HISTORY_SECONDS = 1.0
 DUE_SECONDS = 0.1
 REPORT_SECONDS = 20.0
 TURMOIL_SECONDS = 15.0
+BOARD_SECONDS = 2.0
 PUSHES_SECONDS = 2.0  # who has come or gone
 HEARTBEAT_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
@@ -205,6 +208,13 @@ class Bot:
             clock=utc_now,
             meter=self._metrics,
         )
+        self._boards = BoardKeeper(
+            store,
+            TelegramBoards(bot, store.language_of, settings.blind_after),
+            self._watch.delivery.pacing,
+            clock=utc_now,
+            moved=self._telegram.voice.follow,
+        )
         self._auditor = Auditor(
             AuditFile(settings.database),
             OperatorLine(self._telegram.application.bot),
@@ -276,6 +286,7 @@ class Bot:
         self._scheduler.every(HISTORY_SECONDS, "history", self._keeper.turn)
         self._scheduler.every(min(TURMOIL_SECONDS, self._settings.poll_interval), "market stress", self._look)
         self._scheduler.every(min(REPORT_SECONDS, self._settings.poll_interval), "reports", self._report)
+        self._scheduler.every(min(BOARD_SECONDS, self._settings.poll_interval), "boards", self._show_boards)
         if self._settings.venue_pushes:
             self._scheduler.every(PUSHES_SECONDS, "venue pushes", self._pushes.dispatch)
         if self._settings.live_marks:
@@ -305,6 +316,11 @@ class Bot:
         if self._is_reconciled():
             await self._reports.send_due(self._teller, utc_now())
             await self._reports.send_stories(self._teller, utc_now())
+
+    def _show_boards(self) -> None:
+        """Boards show what was read, so a restarted bot reads first."""
+        if self._is_reconciled():
+            self._boards.look()
 
     async def _look(self) -> None:
         if self._is_reconciled():
@@ -346,6 +362,7 @@ class Bot:
             self._watch.cycle.stop(STOP_GRACE_SECONDS),
             self._watch.delivery.stop(STOP_GRACE_SECONDS),
             self._escalation.tasks.stop(STOP_GRACE_SECONDS),
+            self._boards.stop(STOP_GRACE_SECONDS),
         )
         self._ringer.close()
         await ended(talking)

@@ -442,3 +442,27 @@ def m015_languages(db: Database) -> None:
     db.execute("ALTER TABLE people ADD COLUMN language TEXT")
     db.execute("ALTER TABLE people ADD COLUMN client_language TEXT")
     db.execute(GROUP_LANGUAGES)
+
+
+# `message_id` NULL: still to be posted. `told`: by account, the grade that the group was last told of.
+BOARDS = (
+    """CREATE TABLE boards (
+    chat_id INTEGER PRIMARY KEY,
+    thread_id INTEGER,
+    user_id INTEGER REFERENCES people (user_id) ON DELETE SET NULL,
+    started_at TEXT NOT NULL,
+    message_id INTEGER,
+    shown TEXT NOT NULL DEFAULT '',
+    shown_at TEXT,
+    told TEXT NOT NULL,
+    ending INTEGER NOT NULL DEFAULT 0 CHECK (ending IN (0, 1))
+) STRICT""",
+    "CREATE INDEX boards_user ON boards (user_id)",
+)
+
+
+@migrations()
+def m016_boards(db: Database) -> None:
+    """The live board of each group that has one."""
+    for statement in BOARDS:
+        db.execute(statement)

@@ -10,7 +10,15 @@ from datetime import timedelta
 from functools import partial
 
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, ExtBot, MessageHandler, filters
+from telegram.ext import (
+    Application,
+    CallbackQueryHandler,
+    ChatMemberHandler,
+    ExtBot,
+    InlineQueryHandler,
+    MessageHandler,
+    filters,
+)
 from telegram.request import HTTPXRequest
 
 from marginbot.bot.calls import Services
@@ -160,5 +168,6 @@ def build_application(bot: ExtBot[None], guard: Guard) -> App:
     application.add_handler(MessageHandler(filters.ALL, guard.on_message))
     application.add_handler(ChatMemberHandler(guard.presence.on_change, ChatMemberHandler.ANY_CHAT_MEMBER))
     application.add_handler(CallbackQueryHandler(guard.on_press))
+    application.add_handler(InlineQueryHandler(guard.on_inline))
     application.add_error_handler(guard.on_error)
     return application

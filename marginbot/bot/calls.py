@@ -56,6 +56,7 @@ class Services:
     questions: Questions = field(default_factory=Questions)
     confirmations: Confirmations = field(default_factory=Confirmations)
     budget: Budget = field(default_factory=Budget)
+    inline_budget: Budget = field(default_factory=Budget)  # every letter typed is a query: commands do not pay for it
     links: WebLinks = field(default_factory=WebLinks)
     egress_ip: str = ""  # what exchanges see of this server, for the lists of their keys; empty: not known
     replays: Turnstile = field(default_factory=lambda: Turnstile(REPLAY))
@@ -124,6 +125,7 @@ class Call:
     args: tuple[str, ...] = field(default=(), repr=False)
     replied_to: int | None = None  # the message this one answers
     language: str | None = None  # what the Telegram of the person is set to
+    thread_id: int | None = None  # the topic it was given in
 
     def link(self, payload: str = "") -> str:
         """The way to the private chat."""

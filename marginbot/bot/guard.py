@@ -20,6 +20,7 @@ from marginbot.bot.calls import SILENCE, Button, Call, Command, Reply, Services,
 from marginbot.bot.commands.add import add_in_group, answer
 from marginbot.bot.commands.quiet import ack, is_acknowledgement
 from marginbot.bot.figures import ago, read_from_now_on_in, text
+from marginbot.bot.inline import answer_inline
 from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming, thread_of
 from marginbot.bot.language import _, best, later, read_from_now_on_in_language, supported
 from marginbot.bot.menus import set_operator_menu
@@ -39,6 +40,9 @@ FAULT = later(
 )
 DELETED = later("🗑 I have deleted your message, because it may hold a key.")
 NOT_DELETED = later("⚠️ <b>I could not delete your message. Please delete it yourself, now:</b> it may hold a key.")
+MAY_NOT_DELETE = later(
+    "To let me do that here the next time, make me an administrator of this group with the right “Delete messages”."
+)
 ALWAYS = frozenset({"ack", "snooze", "cancel"})
 TOO_MUCH = later("That was a lot at once. I answer again in a minute; warnings are not affected. /ack always works.")
 NO_CHANNELS = later("I do not work in channels. Write to me in a private chat, or add me to a group.")
@@ -75,7 +79,18 @@ class Guard:
             reply = replace(reply, html=f"{hidden}\n\n{reply.html}" if reply.html else hidden)
         if message.person is not None and message.private and (heard := supported(message.language)) is not None:
             self._services.store.heard_language(message.person.user_id, heard)  # they may be known only now
-        await self._voice.say(Place(message.chat_id, message.thread_id), reply, answered)
+        asker = message.person.user_id if message.person else None
+        await self._voice.say(Place(message.chat_id, message.thread_id, asker), reply, answered)
+
+    async def on_inline(self, update: Update, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """Somebody types the bot's name in any chat."""
+        query = update.inline_query
+        if query is None:
+            return
+        who, store = query.from_user, self._services.store
+        read_from_now_on_in_language(best(store.chosen_language(who.id), who.language_code))
+        read_from_now_on_in(store.zone_of(who.id))
+        await answer_inline(query, context.bot, self._services)
 
     def _speak_as(self, chat_id: int, private: bool, person: Person | None, telegrams: str | None) -> None:
         """Answer in the language chosen in this chat, in private else in that of the person's Telegram."""
@@ -92,7 +107,9 @@ class Guard:
             return None
         for word in _secret_words(message.words, guided=guided):
             redact(word)
-        return _(DELETED) if await self._voice.delete(message.chat_id, message.message_id) else _(NOT_DELETED)
+        if await self._voice.delete(message.chat_id, message.message_id):
+            return _(DELETED)
+        return _(NOT_DELETED) if message.private else f"{_(NOT_DELETED)}\n{_(MAY_NOT_DELETE)}"
 
     def _is_asked_for_a_secret(self, message: Incoming) -> bool:
         if message.person is None or not message.private or message.words.startswith("/"):
@@ -117,6 +134,7 @@ class Guard:
             args=args,
             replied_to=message.replied_to,
             language=message.language,
+            thread_id=message.thread_id,
         )
         if (ours or call.private) and not self._has_budget(call):
             return self._too_much(call)

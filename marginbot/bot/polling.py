@@ -28,6 +28,7 @@ ALLOWED = [
     Update.EDITED_MESSAGE,
     Update.CHANNEL_POST,
     Update.CALLBACK_QUERY,
+    Update.INLINE_QUERY,
     Update.MY_CHAT_MEMBER,
     Update.CHAT_MEMBER,
 ]

@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 ASK_AGAIN_AFTER = timedelta(minutes=10)  # whether an owner is still in a group
+RIGHTS = later(
+    "Two rights are of use where you want them: “Pin messages” for the live board (/board), and “Delete messages”, so "
+    "that a key sent here by mistake is gone at once."
+)
 BLOCKED = "blocked by the person"
 HELLO = later(
     "👋 I watch the margin of exchange accounts. Nothing is shown here unless an owner wants "
@@ -125,7 +129,7 @@ class Presence:
             language = best(self._store.chosen_language(change.from_user.id), change.from_user.language_code)
             self._store.set_language(change.chat.id, language)
             with read_in_language(language):
-                self._voice.tell(change.chat.id, _(HELLO))
+                self._voice.tell(change.chat.id, f"{_(HELLO)}\n\n{_(RIGHTS)}")
 
     def _gone(self, chat_id: int, title: str | None, user_id: int) -> None:
         self._asked.pop((chat_id, user_id), None)

@@ -41,10 +41,15 @@ def boarded(shown: str, now: datetime, standings: Sequence[Standing], view: View
     """The board with its time; when none of its accounts is in sight, it says at its head that it is history."""
     times = [s.report.taken_at for s in standings if s.report is not None]
     stamp = fig.until(max(times), now) if times else _("never read yet")
-    if any(in_sight(standing, view) for standing in standings):
+    if not is_dark(standings, view):
         return "\n\n".join([f"📌 <b>{_('Live board')}</b>", shown, _("as of {time}", time=stamp)])
     head = _("as of {time}, blind since then", time=stamp) if times else stamp
     return "\n\n".join([f"{fig.BLIND} <i>{_('Board, out of date')}</i>\n<i>{head}</i>", shown])
+
+
+def is_dark(standings: Sequence[Standing], view: View) -> bool:
+    """Whether none of them is in sight."""
+    return not any(in_sight(standing, view) for standing in standings)
 
 
 def worse(standings: Sequence[Standing], view: View) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from marginbot.bot.calls import Call, Command, Reply, Services, Where
 from marginbot.bot.commands.accounts import accounts, remove, rename
 from marginbot.bot.commands.add import ADD_USAGE, add, add_in_group
+from marginbot.bot.commands.board import USAGE as BOARD_USAGE
+from marginbot.bot.commands.board import board
 from marginbot.bot.commands.buddy import USAGE as BUDDY_USAGE
 from marginbot.bot.commands.buddy import buddy
 from marginbot.bot.commands.channels import USAGE as CHANNELS_USAGE
@@ -204,6 +206,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="unshare", usage="LABEL", help=later("take it out of this group's sight"), where=GROUPS, handler=unshare
+    ),
+    Command(
+        name="board",
+        usage=BOARD_USAGE,
+        help=later("one pinned message that is kept up to date; off ends it"),
+        where=GROUPS,
+        handler=board,
+        perishable=True,
     ),
     Command(name="cancel", usage="", help=later("stop the guided /add"), where=PRIVATE, handler=cancel, members=False),
     Command(

@@ -17,7 +17,7 @@ from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
 from marginbot.bot.render import CAPTION_LIMIT, LIMIT, pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
-from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain
+from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain, Unreachable
 from marginbot.flow.ports import Account, Store
 from marginbot.flow.tasks import ended
 
@@ -36,6 +36,11 @@ MOVED = later(
     "what you shared. /unshare LABEL there ends that."
 )
 
+MUTE = later(
+    "You asked me something in a group where I may not write. Whoever runs the group can let me send messages: group "
+    "settings, Permissions, or make me an administrator."
+)
+
 Guarded = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
 
 
@@ -45,6 +50,7 @@ class Place:
 
     chat_id: int
     thread_id: int | None = None
+    asker: int | None = None  # who is told in private when the bot may not write there
 
 
 class Voice:
@@ -116,10 +122,13 @@ class Voice:
             letter = Letter(chat_id=chat_id, thread_id=place.thread_id, html=page, buttons=buttons)
             if number == 1:
                 letter = replace(letter, picture=reply.picture, document=reply.document)
-            chat_id = await self._deliver(letter)
+            chat_id, outcome = await self._deliver(letter)
+            if isinstance(outcome, Unreachable) and place.asker and chat_id < 0:
+                await post(self._bot, Letter(chat_id=place.asker, html=_(MUTE)))
+                return
 
-    async def _deliver(self, letter: Letter) -> int:
-        """Send with patience; returns the chat's id, which may have changed."""
+    async def _deliver(self, letter: Letter) -> tuple[int, Outcome]:
+        """Send with patience; the chat's id, which may have changed, and what became of it."""
         outcome: Outcome = await post(self._bot, letter)
         for patience in PATIENCE:
             if isinstance(outcome, Moved):
@@ -134,7 +143,7 @@ class Voice:
             outcome = await post(self._bot, letter)
         if not isinstance(outcome, Sent):
             log.warning("a reply could not be delivered: %s", outcome)
-        return letter.chat_id
+        return letter.chat_id, outcome
 
     async def _pause(self, seconds: float) -> bool:
         """Wait; False when the program is ending."""

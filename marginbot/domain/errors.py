@@ -5,7 +5,8 @@
     ├── RequestError           a person asked for something that cannot be done as asked
     │   ├── UnknownExchange, BadLabel, LabelTaken, NoSuchAccount, BadCredentials, KeyCanWithdraw
     │   ├── BadThresholds, BadReminders, BadDuration, BadInvite
-    │   └── NotAllowed, PrivateOnly, GroupOnly, LimitReached
+    │   ├── NotAllowed, PrivateOnly, GroupOnly, LimitReached
+    │   └── NothingShared, NotTheirBoard, BoardEnding
     ├── ReadingError           an account could not be read; `cause` names why
     │   ├── KeyRefused, NoPermission          the owner must act: polling stops
     │   └── ClockSkew, RateLimited, Banned, VenueDown, BadPayload, Unsupported, OurFault
@@ -106,6 +107,30 @@ class GroupOnly(RequestError):
 
 class LimitReached(RequestError):
     """A person has reached one of the limits that protect the service."""
+
+
+class NothingShared(RequestError):
+    """No account is shared with the group."""
+
+    advice = (
+        "No account is shared with this group, so there is nothing to put on a board. Its owner can share one here: "
+        "/share LABEL"
+    )
+
+
+class NotTheirBoard(NotAllowed):
+    """Neither an owner of what the board shows nor an operator."""
+
+    advice = (
+        "Only somebody who shares an account with this group, or who runs the bot, may start or end its board. /status "
+        "works for everybody here."
+    )
+
+
+class BoardEnding(RequestError):
+    """The group's last board was asked to end and is not gone yet."""
+
+    advice = "The last board is just ending. Send /board again in a few seconds."
 
 
 # --- what venues answer --------------------------------------------------------------------------

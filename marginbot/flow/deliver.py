@@ -57,7 +57,7 @@ class Delivery:
         self._messenger = messenger
         self._clock = clock
         self._backlog = Backlog()
-        self._pacing = Pacing()
+        self.pacing = Pacing()
         self._line = LineTrouble()
         self._alone: set[int] = set()  # what a bundle was refused for is sent by itself
         self._in_flight = 0
@@ -78,7 +78,7 @@ class Delivery:
             chat_id, urgent = turn
             if self._in_flight >= (MOST_IN_FLIGHT if urgent else MOST_CALM_IN_FLIGHT):
                 break  # the end of one looks again
-            ready_at = self._pacing.lane_ready_at(now, urgent=urgent)
+            ready_at = self.pacing.lane_ready_at(now, urgent=urgent)
             if ready_at > now:
                 wakes_at = ready_at
                 break
@@ -111,7 +111,7 @@ class Delivery:
         free = [
             (rest, line)
             for line in self._backlog.waiting(self._line.failed)
-            if (rest := self._pacing.rest(line.chat_id, now)) is not None
+            if (rest := self.pacing.rest(line.chat_id, now)) is not None
         ]
         if free:
             # By turns, so that the trouble's end finds no chat's burst used up by asking for it.
@@ -129,7 +129,7 @@ class Delivery:
         """The chat whose turn it is, and whether it is urgent; chats that were told enough for now are put off."""
         while (found := self._backlog.first(now)) is not None:
             chat_id, rank = found
-            ready_at = self._pacing.chat_ready_at(chat_id, now)
+            ready_at = self.pacing.chat_ready_at(chat_id, now)
             if ready_at <= now:
                 return chat_id, is_urgent(rank)
             self._backlog.park(chat_id, ready_at)
@@ -159,7 +159,7 @@ class Delivery:
         if not taken:
             self._backlog.touch(chat_id, now)
             return False
-        self._pacing.take(chat_id, now, urgent=urgent)
+        self.pacing.take(chat_id, now, urgent=urgent)
         self._backlog.leave(chat_id)
         self._in_flight += 1
         self.tasks.spawn(self._work(taken, message_id))
@@ -219,7 +219,7 @@ class Delivery:
         finally:
             now, chat_id = self._clock(), notices[0].chat_id
             self._in_flight -= 1
-            self._pacing.done(chat_id, now, taken=not (isinstance(outcome, TryAgain) and outcome.untaken))
+            self.pacing.done(chat_id, now, taken=not (isinstance(outcome, TryAgain) and outcome.untaken))
             self._backlog.back(chat_id, now)
             self.dispatch()
 
@@ -294,5 +294,5 @@ class Delivery:
             return now
         again = retry_at(outcome, attempts, now, failures=self._line.failures, urgent=urgent)
         if outcome.after is not None:
-            self._pacing.flooded(notices[0].chat_id, again, now)
+            self.pacing.flooded(notices[0].chat_id, again, now)
         return again

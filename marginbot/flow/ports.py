@@ -12,8 +12,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from marginbot.domain.alerting import AlertState, Mute, Reminders
+from marginbot.domain.board import Board
 from marginbot.domain.errors import Cause
-from marginbot.domain.grading import Ladders
+from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.history import Series
 from marginbot.domain.hours import QuietHours
 from marginbot.domain.margin import Snapshot
@@ -356,6 +357,26 @@ class Store(Protocol):
     def notice(self, notice_id: int) -> Notice | None: ...
     def move_chat(self, old: int, new: int) -> Sequence[int]:
         """A group became a supergroup: rewrite its id everywhere in one transaction; ids of the accounts it sees."""
+
+    # boards
+    def boards(self) -> Sequence[Board]:
+        """The live boards of all groups."""
+
+    def board(self, chat_id: int) -> Board | None: ...
+    def start_board(self, board: Board, now: datetime) -> None: ...
+    def post_board(self, chat_id: int, message_id: int, shown: str, now: datetime) -> None:
+        """The other side has taken the board, or a change of it."""
+
+    def tell_board(self, chat_id: int, told: Mapping[int, Grade]) -> None:
+        """The group knows of these grades, by account."""
+
+    def hurry_board(self, chat_id: int) -> None: ...
+    def close_board(self, chat_id: int) -> bool:
+        """Ask for its end; False where there is none."""
+
+    def drop_board(self, chat_id: int) -> None: ...
+    def is_alert_due(self, now: datetime) -> bool:
+        """Whether an alert waits to be sent at this moment."""
 
     # history
     def pools(self, account_id: int) -> Sequence[str]:

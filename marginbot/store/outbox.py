@@ -168,6 +168,11 @@ class Outbox(Rows):
             conn.execute("DELETE FROM shares WHERE chat_id = ?", (old,))
             conn.execute("UPDATE OR IGNORE group_languages SET chat_id = ? WHERE chat_id = ?", (new, old))
             conn.execute("DELETE FROM group_languages WHERE chat_id = ?", (old,))
+            conn.execute(
+                "UPDATE OR IGNORE boards SET chat_id = ?, message_id = NULL, shown_at = NULL WHERE chat_id = ?",
+                (new, old),
+            )
+            conn.execute("DELETE FROM boards WHERE chat_id = ?", (old,))
             conn.execute("UPDATE OR IGNORE notices SET chat_id = ?, message_id = NULL WHERE chat_id = ?", (new, old))
             conn.execute("DELETE FROM notices WHERE chat_id = ?", (old,))
         return [row[0] for row in seen]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from marginbot.store.accounts import Accounts
 from marginbot.store.alerts import Alerts
+from marginbot.store.boards import BoardRows
 from marginbot.store.buddies import BuddyRows
 from marginbot.store.database import open_database
 from marginbot.store.drills import DrillRows
@@ -44,6 +45,7 @@ class SqliteStore(
     ReportRows,
     HoursRows,
     LanguageRows,
+    BoardRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

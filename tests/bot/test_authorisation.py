@@ -21,6 +21,7 @@ from tests.servers.telegram import TelegramServer
 
 ROLES = ("operator", "owner", "member", "stranger")
 PRIVATE_ONLY = ("in our private chat only", "Keys do not belong in a group", "in the group that is concerned")
+NOT_BOARD = "Only somebody who shares an account with this group"
 NOT_INVITED, NOT_OPERATOR = "This bot is by invitation", "for the bot's operators"
 REFUSALS = (*PRIVATE_ONLY, NOT_INVITED, NOT_OPERATOR)
 ids: Iterator[int] = count(700_001)
@@ -69,6 +70,25 @@ async def test_failure_37_every_command_for_every_role(
             assert any(words in told.text for words in PRIVATE_ONLY), (command.name, told.text)
         else:
             assert due in told.text, (command.name, told.text)
+
+
+@pytest.mark.parametrize("words", ["/board", "/board off"])
+@pytest.mark.parametrize("role", ROLES)
+async def test_failure_37_a_groups_board_belongs_to_who_shares_there_and_to_operators(
+    bot: TelegramSide, desk: Desk, tg: TelegramServer, role: str, words: str
+) -> None:
+    """The table for the one command whose rights depend on what the group sees: /board, by role, where somebody shares.
+
+    An owner counts where an account of theirs is shared; owning one elsewhere is no right here.
+    """
+    group, sharer = -1_000_777, somebody(desk, "owner")
+    desk.store.share(group, desk.store.account(sharer, "main").id, amounts=False, now=desk.clock())
+    tg.set_member(group, sharer, "member")
+    who = somebody(desk, role)
+    told = await tg.wait_for(group, lambda message: True, after=tg.say(group, who, words))
+    assert (NOT_BOARD in told.text) is (role != "operator"), told.text
+    own = await tg.wait_for(group, lambda message: True, after=tg.say(group, sharer, words))
+    assert NOT_BOARD not in own.text
 
 
 def test_a_strangers_press_is_refused_for_every_button() -> None:

@@ -240,6 +240,7 @@ async def test_help_and_menus_come_from_the_table(desk: Desk) -> None:
         "language",
         "share",
         "unshare",
+        "board",
         "help",
         "start",
     ]

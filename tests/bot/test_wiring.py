@@ -121,7 +121,16 @@ async def test_menus_by_scope(bot: TelegramSide, tg: TelegramServer) -> None:
     menus = tg.commands
     assert "health" not in menus["all_private_chats"]
     assert "health" in menus[f"chat:{OPERATOR}"]
-    assert set(menus["all_group_chats"]) == {"status", "chart", "language", "share", "unshare", "help", "start"}
+    assert set(menus["all_group_chats"]) == {
+        "status",
+        "chart",
+        "language",
+        "share",
+        "unshare",
+        "board",
+        "help",
+        "start",
+    }
     tg.commands.clear()
     tg.private(OPERATOR, "/start")
     await tg.wait_until(lambda: tg.commands.get(f"chat:{OPERATOR}"))

@@ -283,3 +283,17 @@ CREATE TABLE group_languages (
     language TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE boards (
+    chat_id INTEGER PRIMARY KEY,
+    thread_id INTEGER,
+    user_id INTEGER REFERENCES people (user_id) ON DELETE SET NULL,
+    started_at TEXT NOT NULL,
+    message_id INTEGER,
+    shown TEXT NOT NULL DEFAULT '',
+    shown_at TEXT,
+    told TEXT NOT NULL,
+    ending INTEGER NOT NULL DEFAULT 0 CHECK (ending IN (0, 1))
+) STRICT;
+
+CREATE INDEX boards_user ON boards (user_id);
+

@@ -58,6 +58,7 @@ class Methods:
             "deleteMessages": self._delete_messages,
             "answerCallbackQuery": self._answer_callback,
             "pinChatMessage": self._pin,
+            "unpinChatMessage": self._unpin,
             "getChat": self._get_chat,
             "getChatMember": self._get_member,
             "getChatMemberCount": lambda params: len(self._chat(params).members),
@@ -216,6 +217,13 @@ class Methods:
         if message is None:
             raise bad_request("message to pin not found")
         message.pinned = True
+        return True
+
+    def _unpin(self, params: Json) -> bool:
+        message = self._chat(params).messages.get(params.get("message_id", 0))
+        if message is None or not message.pinned:
+            raise bad_request("message to unpin not found")
+        message.pinned = False
         return True
 
     def _answer_callback(self, params: Json) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from marginbot.bot.calls import Button, Call, Reply, Rows, Services
 from marginbot.bot.commands.add import add
 from marginbot.bot.commands.buddy import PAYLOAD, ask_them
+from marginbot.bot.inline import PAYLOAD as INLINE
 from marginbot.bot.language import _, later
 
 WHAT_I_AM = later(
@@ -31,7 +32,7 @@ async def start(call: Call, services: Services) -> Reply:
         return ask_them(call, call.args[0].removeprefix(PAYLOAD), services)
     if services.access.may_register(call.person.user_id):
         return Reply(html=f"👋 {_(WHAT_I_AM)}\n\n{_next_step(call, services)}", buttons=_ways(call, services))
-    if not call.args:
+    if not call.args or call.args == (INLINE,):
         services.access.require_member(call.person.user_id)
     services.store.remember_person(call.person, call.chat_id, call.at)
     services.store.redeem_invite(call.args[0], call.person.user_id, call.at)
