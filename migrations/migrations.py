@@ -466,3 +466,9 @@ def m016_boards(db: Database) -> None:
     """The live board of each group that has one."""
     for statement in BOARDS:
         db.execute(statement)
+
+
+@migrations()
+def m017_chart_theme(db: Database) -> None:
+    """The colours of each person's pictures; NULL is dark."""
+    db.execute("ALTER TABLE people ADD COLUMN chart_theme TEXT CHECK (chart_theme IN ('dark', 'light'))")

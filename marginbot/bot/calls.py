@@ -73,8 +73,12 @@ class Services:
         remembered = Remembered.of(self.store, user_id)
         announced = {one.exchange: self.funding(one.exchange, self.clock()) for one in remembered.accounts}
         whatif = WhatIf(remembered, announced)
+        return await self.aside(lambda: about(whatif))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """What takes its time and touches no database, in a thread, one at a time."""
         async with self._thinking:
-            return await asyncio.to_thread(about, whatif)
+            return await asyncio.to_thread(work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
 from marginbot.bot.commands.language import AUTOMATIC, spoken
 from marginbot.bot.commands.look import refresh, status
+from marginbot.bot.commands.settings import settings_pressed
 from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
 from marginbot.bot.language import _, later, supported
@@ -39,6 +40,7 @@ _LABEL = re.compile(r"lbl:([A-Za-z0-9._-]{1,24})")
 _GO = re.compile(r"(bck|go-add|go-status|ref):")
 _BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
+_SETTINGS = re.compile(r"set:.*")
 _FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
 NUMBER = re.compile(r"[0-9]{1,18}")  # a longer one would not fit a column
 PRIVATE_ONLY = later("Amounts are shown in our private chat only: /status there.")
@@ -96,14 +98,31 @@ async def press(pressed: Press, services: Services) -> Answer:
     if about_me and pressed.call.private:
         reply = await forget_decided(pressed.call, about_me[2], services, yes=about_me[1] == "yes")
         return Answer(toast="", html=reply.html)
+    if _SETTINGS.fullmatch(pressed.data) and pressed.call.private:
+        return await _settings(pressed, services)
     about_buddy = _BUDDY.fullmatch(pressed.data)
     if about_buddy and pressed.call.private:
         return _buddy(pressed.call, about_buddy[1], about_buddy[2], services)
     notice = services.store.notice(int(about_notice[2])) if about_notice else None
     if about_notice is None or notice is None:
-        return Answer(toast=_("This button is out of date. /status shows how things are."), alert=True)
+        return _outdated()
     account = _owned(pressed.call.person, notice, services)
     return await ACTIONS[about_notice[1]](pressed, notice, account, services)
+
+
+def _outdated() -> Answer:
+    return Answer(toast=_("This button is out of date. /status shows how things are."), alert=True)
+
+
+async def _settings(pressed: Press, services: Services) -> Answer:
+    user_id = pressed.call.person.user_id
+    if not services.store.accounts_of(user_id):
+        services.access.require_member(user_id)
+    screen = await settings_pressed(pressed.call, pressed.data, services)
+    if screen is None:
+        return _outdated()
+    said, html, buttons = screen
+    return Answer(toast=said, html=pages(html)[0], buttons=buttons)
 
 
 async def _gone_to(way: str, call: Call, services: Services) -> Answer:

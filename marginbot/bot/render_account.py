@@ -116,8 +116,8 @@ def _head(label: str | None, *, changed: bool) -> str:
 def reminders(chosen: Reminders, *, changed: bool = False) -> str:
     """How often alerts are repeated."""
     rows = [(Grade.WARNING, chosen.warning), (Grade.CRITICAL, chosen.critical), (Grade.EMERGENCY, chosen.emergency)]
-    command = " ".join(f"{grade.name} {_span(span)}" for grade, span in rows)
-    told = [(fig.word(grade), _("every {span}", span=_span(span))) for grade, span in rows]
+    command = " ".join(f"{grade.name} {span_of(span)}" for grade, span in rows)
+    told = [(fig.word(grade), _("every {span}", span=span_of(span))) for grade, span in rows]
     return "\n".join(
         [
             _("Until you acknowledge, I repeat an alert from now on:")
@@ -131,7 +131,8 @@ def reminders(chosen: Reminders, *, changed: bool = False) -> str:
     )
 
 
-def _span(span: timedelta) -> str:
+def span_of(span: timedelta) -> str:
+    """`2h`, `10m`."""
     minutes = int(span.total_seconds() // 60)
     return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
 

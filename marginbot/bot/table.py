@@ -30,6 +30,7 @@ from marginbot.bot.commands.replay import USAGE as REPLAY_USAGE
 from marginbot.bot.commands.replay import replay
 from marginbot.bot.commands.report import USAGE as REPORT_USAGE
 from marginbot.bot.commands.report import report
+from marginbot.bot.commands.settings import settings
 from marginbot.bot.commands.share import share, unshare
 from marginbot.bot.commands.start import WHAT_I_AM, cancel, start
 from marginbot.bot.commands.thresholds import thresholds
@@ -172,6 +173,13 @@ COMMANDS: tuple[Command, ...] = (
         help=later("the last 24 hours of your accounts, now or every day at a time of yours"),
         where=PRIVATE,
         handler=report,
+    ),
+    Command(
+        name="settings",
+        usage="",
+        help=later("everything you can set, with buttons"),
+        where=PRIVATE,
+        handler=settings,
     ),
     Command(
         name="timezone",

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from marginbot.domain.alerting import AlertState, Mute, Reminders
 from marginbot.domain.board import Board
+from marginbot.domain.chart import Theme
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.history import Series
@@ -198,6 +199,10 @@ class Store(Protocol):
         """What a person chose; None: their Telegram decides."""
 
     def set_language(self, chat_id: int, language: str | None) -> None: ...
+    def chart_theme(self, user_id: int) -> Theme:
+        """The colours of a person's pictures; dark where none were chosen."""
+
+    def set_chart_theme(self, user_id: int, theme: Theme) -> None: ...
     def heard_language(self, user_id: int, language: str) -> None:
         """Note what the Telegram of somebody known says."""
 

@@ -22,6 +22,7 @@ from marginbot.store.record import Record
 from marginbot.store.reports import ReportRows
 from marginbot.store.schema import migrate
 from marginbot.store.snapshots import Snapshots
+from marginbot.store.themes import ThemeRows
 from marginbot.store.tiers import TierRows
 from marginbot.store.turmoil import TurmoilRows
 from marginbot.store.vault import Vault
@@ -46,6 +47,7 @@ class SqliteStore(
     HoursRows,
     LanguageRows,
     BoardRows,
+    ThemeRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

@@ -107,4 +107,5 @@ def test_a_strangers_press_is_refused_for_every_button() -> None:
         "_LABEL",
         "_GO",
         "_LANGUAGE",
+        "_SETTINGS",
     }, "add a stranger's test for the new button"

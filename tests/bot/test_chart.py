@@ -49,11 +49,11 @@ async def asked(desk: Desk, user_id: int, *args: str, chat_id: int | None = None
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        ((), (None, timedelta(hours=24), Theme.DARK)),
-        (("main",), ("main", timedelta(hours=24), Theme.DARK)),
-        (("7d",), (None, timedelta(days=7), Theme.DARK)),
+        ((), (None, timedelta(hours=24), None)),
+        (("main",), ("main", timedelta(hours=24), None)),
+        (("7d",), (None, timedelta(days=7), None)),
         (("light", "MAIN", "2W"), ("MAIN", timedelta(days=14), Theme.LIGHT)),
-        (("1y",), (None, timedelta(days=365), Theme.DARK)),
+        (("1y",), (None, timedelta(days=365), None)),
     ],
 )
 def test_label_period_and_theme_in_any_order(args: tuple[str, ...], expected: tuple[object, ...]) -> None:

@@ -10,7 +10,7 @@ CREATE TABLE people (
     is_member INTEGER NOT NULL DEFAULT 0 CHECK (is_member IN (0, 1)),
     unreachable_since TEXT,
     ladders TEXT
-, reminders TEXT, language TEXT, client_language TEXT) STRICT;
+, reminders TEXT, language TEXT, client_language TEXT, chart_theme TEXT CHECK (chart_theme IN ('dark', 'light'))) STRICT;
 
 CREATE TABLE invites (
     code_hash TEXT PRIMARY KEY,

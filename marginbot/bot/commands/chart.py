@@ -52,7 +52,7 @@ class Wanted:
 
     label: str | None
     period: timedelta
-    theme: Theme
+    theme: Theme | None  # None: as the person has set it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,8 @@ async def chart(call: Call, services: Services) -> Reply:
         shared = _("No account is shared with this group. Its owner can do that here: /share LABEL")
         return Reply(html=nothing if call.private else shared)
     others = len(found) - 1
-    return Reply(html="", then=partial(_draw, found[0], wanted, others, services))
+    theme = wanted.theme or services.store.chart_theme(call.person.user_id)
+    return Reply(html="", then=partial(_draw, found[0], replace(wanted, theme=theme), others, services))
 
 
 async def _draw(standing: Standing, wanted: Wanted, others: int, services: Services) -> Reply:
@@ -123,7 +124,7 @@ async def _draw(standing: Standing, wanted: Wanted, others: int, services: Servi
         frame=frame,
         with_price=standing.shared_amounts,
     )
-    data, picture = await services.easel.draw(material.data, wanted.theme)
+    data, picture = await services.easel.draw(material.data, wanted.theme or Theme.DARK)
     if not picture:
         return Reply(
             html=_(
@@ -151,7 +152,7 @@ def most_telling(known: Sequence[str], standing: Standing, told: Sequence[Tellin
 
 def parsed(args: Sequence[str]) -> Wanted:
     """Label, period and theme in any order."""
-    found = Wanted(label=None, period=DEFAULT_PERIOD, theme=Theme.DARK)
+    found = Wanted(label=None, period=DEFAULT_PERIOD, theme=None)
     seen: set[str] = set()
     for word in args:
         kind, found = _understood(word, found)

@@ -15,7 +15,6 @@ from marginbot.domain.chart import (
     Frame,
     Mark,
     Price,
-    Theme,
     combined,
     cushion_line,
     price_lines,
@@ -50,7 +49,8 @@ async def replay(call: Call, services: Services) -> Reply:
 async def _look(hindsight: Hindsight, account: Account, period: tuple[datetime, datetime], services: Services) -> Reply:
     with services.replays.inside(account.user_id):
         past = await hindsight.look(account, period)
-        data, picture = await services.easel.draw(partial(drawn, account, past), Theme.DARK)
+        theme = services.store.chart_theme(account.user_id)
+        data, picture = await services.easel.draw(partial(drawn, account, past), theme)
     return Reply(html=render_replay.past(account, past, legend=bool(data.marks)), picture=picture or None)
 
 
