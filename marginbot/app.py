@@ -21,6 +21,7 @@ from marginbot.bot.board_screen import TelegramBoards
 from marginbot.bot.buddy_bell import BuddyBell
 from marginbot.bot.build import TelegramSide, build_bot, build_telegram
 from marginbot.bot.calls import Services
+from marginbot.bot.dialogue import Dialogues
 from marginbot.bot.operators import OperatorLine
 from marginbot.bot.render_turmoil import operators as turmoil_for_operators
 from marginbot.bot.teller import TelegramTeller
@@ -193,6 +194,7 @@ class Bot:
             pause=settings.pause,
             channels=self._channels,
             buddies=BuddyDesk(store),
+            dialogues=Dialogues(store),
             links=WebLinks(settings.form_url or ""),
             egress_ip=settings.egress_ip,
             hindsight=LookBack(reader=reader, store=store, clock=utc_now, poll=settings.poll_every),

@@ -472,3 +472,18 @@ def m016_boards(db: Database) -> None:
 def m017_chart_theme(db: Database) -> None:
     """The colours of each person's pictures; NULL is dark."""
     db.execute("ALTER TABLE people ADD COLUMN chart_theme TEXT CHECK (chart_theme IN ('dark', 'light'))")
+
+
+# Only what is answered before any secret is asked for.
+DIALOGUES = """CREATE TABLE dialogues (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    exchange TEXT NOT NULL,
+    label TEXT,
+    touched_at TEXT NOT NULL
+) STRICT"""
+
+
+@migrations()
+def m018_dialogues(db: Database) -> None:
+    """Guided /adds under way, so that they outlast a restart."""
+    db.execute(DIALOGUES)

@@ -15,7 +15,9 @@ from marginbot.bot.commands.add import add, back, choose, choose_label, consent
 from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
 from marginbot.bot.commands.language import AUTOMATIC, spoken
-from marginbot.bot.commands.look import refresh, status
+from marginbot.bot.commands.look import status
+from marginbot.bot.commands.refresh import refreshed
+from marginbot.bot.commands.resume import resume, start_over
 from marginbot.bot.commands.settings import settings_pressed
 from marginbot.bot.commands.whatif import pressed_shock, sheet_of
 from marginbot.bot.figures import text, until
@@ -37,7 +39,8 @@ _DRILL = re.compile(r"drl:([0-9]{1,18})")
 _LANGUAGE = re.compile(r"lng:([a-z]{2}|auto)")
 _VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
 _LABEL = re.compile(r"lbl:([A-Za-z0-9._-]{1,24})")
-_GO = re.compile(r"(bck|go-add|go-status|ref):")
+_GO = re.compile(r"(bck|go-add|go-status|go-on|go-new):")
+_REFRESH = re.compile(r"ref:.*")
 _BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
 _CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
 _SETTINGS = re.compile(r"set:.*")
@@ -81,6 +84,8 @@ async def press(pressed: Press, services: Services) -> Answer:
     about_label, way = _LABEL.fullmatch(pressed.data), _GO.fullmatch(pressed.data)
     if about_label and pressed.call.private:
         return Answer(toast="", reply=await choose_label(pressed.call, about_label[1], services))
+    if _REFRESH.fullmatch(pressed.data) and pressed.call.private:
+        return await _refresh(pressed, services)
     if way and pressed.call.private:
         return await _gone_to(way[1], pressed.call, services)
     about_language = _LANGUAGE.fullmatch(pressed.data)
@@ -115,9 +120,7 @@ def _outdated() -> Answer:
 
 
 async def _settings(pressed: Press, services: Services) -> Answer:
-    user_id = pressed.call.person.user_id
-    if not services.store.accounts_of(user_id):
-        services.access.require_member(user_id)
+    _require_known(pressed.call, services)
     screen = await settings_pressed(pressed.call, pressed.data, services)
     if screen is None:
         return _outdated()
@@ -125,14 +128,26 @@ async def _settings(pressed: Press, services: Services) -> Answer:
     return Answer(toast=said, html=pages(html)[0], buttons=buttons)
 
 
-async def _gone_to(way: str, call: Call, services: Services) -> Answer:
-    """A step that a button offers; `ref` changes the message it hangs under."""
+def _require_known(call: Call, services: Services) -> None:
     if not services.store.accounts_of(call.person.user_id):
         services.access.require_member(call.person.user_id)
-    if way == "ref":
-        reply = await status(call, services)
-        return Answer(toast=_("As of now"), html=pages(reply.html)[0], buttons=((refresh(),),))
-    handler = {"bck": back, "go-add": add, "go-status": status}[way]
+
+
+async def _refresh(pressed: Press, services: Services) -> Answer:
+    """The message as of now, in place; where it has become too long for one, said anew."""
+    _require_known(pressed.call, services)
+    reply = await refreshed(pressed.call, pressed.data, services)
+    if reply is None:
+        return _outdated()
+    if len(pages(reply.html)) > 1:
+        return Answer(toast="", reply=reply)
+    return Answer(toast=_("As of now"), html=reply.html, buttons=reply.buttons)
+
+
+async def _gone_to(way: str, call: Call, services: Services) -> Answer:
+    """A step that a button offers."""
+    _require_known(call, services)
+    handler = {"bck": back, "go-add": add, "go-status": status, "go-on": resume, "go-new": start_over}[way]
     return Answer(toast="", reply=await handler(call, services))
 
 

@@ -100,6 +100,15 @@ class Person:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A guided `/add` that was left: what was answered before any secret was asked for."""
+
+    exchange: str
+    label: str | None
+    touched_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A registered account, without its secret."""

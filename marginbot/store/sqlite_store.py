@@ -9,6 +9,7 @@ from marginbot.store.alerts import Alerts
 from marginbot.store.boards import BoardRows
 from marginbot.store.buddies import BuddyRows
 from marginbot.store.database import open_database
+from marginbot.store.dialogues import DialogueRows
 from marginbot.store.drills import DrillRows
 from marginbot.store.due import DueRows
 from marginbot.store.escalations import EscalationRows
@@ -48,6 +49,7 @@ class SqliteStore(
     LanguageRows,
     BoardRows,
     ThemeRows,
+    DialogueRows,
 ):
     """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
 

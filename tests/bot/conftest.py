@@ -10,6 +10,7 @@ import pytest
 
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Call, Services
+from marginbot.bot.dialogue import Dialogues
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.ports import Account, Credential, Person
 from marginbot.flow.preferences import Preferences
@@ -78,6 +79,7 @@ def desk(store: SqliteStore) -> Desk:
         clock=clock,
         on_change=changed.append,
         hindsight=LookBack(reader=reader, store=store, clock=clock, poll=timedelta(seconds=30)),
+        dialogues=Dialogues(store),
         health=lambda: "Polling: 3 accounts\nTelegram: fine <b>",
     )
     for user_id in (ALICE, BOB):

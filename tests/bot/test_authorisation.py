@@ -108,4 +108,5 @@ def test_a_strangers_press_is_refused_for_every_button() -> None:
         "_GO",
         "_LANGUAGE",
         "_SETTINGS",
+        "_REFRESH",
     }, "add a stranger's test for the new button"

@@ -20,10 +20,10 @@ from marginbot.bot import (
 )
 from marginbot.bot.build import build_bot
 from marginbot.bot.calls import Rows
-from marginbot.bot.commands.look import refresh
 from marginbot.bot.figures import width
 from marginbot.bot.language import _, read_in_language
 from marginbot.bot.messenger import TelegramMessenger
+from marginbot.bot.refresh import refresh
 from marginbot.domain.alerting import Reason
 from marginbot.domain.notices import Sent
 from tests.bot.builders import ALICE, BOB, CALM, FLAT, GROUP, NOW, facts, notice, pool, report, standing
@@ -80,7 +80,7 @@ def _forced() -> tuple[str, Rows]:
 
 
 def _status(name: str) -> Screen:
-    return lambda: (render_status.status(STATUSES[name], VIEW), ((refresh(),),))
+    return lambda: (render_status.status(STATUSES[name], VIEW), (refresh(),))
 
 
 def _details() -> tuple[str, Rows]:

@@ -297,3 +297,10 @@ CREATE TABLE boards (
 
 CREATE INDEX boards_user ON boards (user_id);
 
+CREATE TABLE dialogues (
+    user_id INTEGER PRIMARY KEY REFERENCES people (user_id) ON DELETE CASCADE,
+    exchange TEXT NOT NULL,
+    label TEXT,
+    touched_at TEXT NOT NULL
+) STRICT;
+

@@ -6,13 +6,15 @@ from marginbot.bot import render_account
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
 from marginbot.bot.language import _
+from marginbot.bot.refresh import refresh
 
 
 async def accounts(call: Call, services: Services) -> Reply:
     """/accounts: what is registered, without any secret."""
     owned = services.store.accounts_of(call.person.user_id)
     checks = {account.id: services.store.key_check(account.id) for account in owned}
-    return Reply(html=render_account.accounts(owned, services.registration.reader.venues(), checks))
+    told = render_account.accounts(owned, services.registration.reader.venues(), checks)
+    return Reply(html=told, buttons=(refresh("a"),) if owned else ())
 
 
 async def remove(call: Call, services: Services) -> Reply:

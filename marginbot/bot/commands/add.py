@@ -7,6 +7,7 @@ from functools import partial
 
 from marginbot.bot import render_account, render_key
 from marginbot.bot.calls import Button, Call, Reply, Rows, Services
+from marginbot.bot.commands.left import offer, taken
 from marginbot.bot.consent import Question
 from marginbot.bot.dialogue import Dialogue
 from marginbot.bot.figures import text
@@ -31,9 +32,13 @@ def back_row() -> tuple[Button, ...]:
 async def add(call: Call, services: Services) -> Reply:
     """/add: the whole request in one line, or as much of it as is given, and questions for the rest."""
     services.access.require_member(call.person.user_id)
-    services.dialogues.end(call.person.user_id)
     services.questions.drop(call.person.user_id)
     services.links.drop(call.person.user_id)
+    left = services.dialogues.left(call.person.user_id, call.at)
+    if left is not None and not call.args:
+        services.dialogues.leave(call.person.user_id)
+        return offer(left, services)
+    services.dialogues.end(call.person.user_id)
     if len(call.args) > 2:
         exchange, label, *parts = call.args
         return _check(call, services, exchange, label, parts)
@@ -44,7 +49,7 @@ async def add(call: Call, services: Services) -> Reply:
     except MarginbotError:
         services.dialogues.end(call.person.user_id)
         raise
-    return _ask(dialogue, call, services)
+    return ask(dialogue, call, services)
 
 
 async def add_in_group(call: Call, services: Services) -> Reply:
@@ -65,11 +70,15 @@ async def answer(call: Call, words: str, services: Services) -> Reply:
     """Plain text while the guided dialogue is going on: the answer to its last question."""
     dialogue = services.dialogues.current(call.person.user_id, call.at)
     if dialogue is None:
+        left = services.dialogues.left(call.person.user_id, call.at)
+        if left is not None:
+            return offer(left, services)
         services.dialogues.end(call.person.user_id)
         return Reply(html=_("That took a while and I have dropped what you had told me. Start again with /add."))
     found = services.registration.search(words) if dialogue.venue is None else ()
     if found:
         dialogue.touched_at = call.at
+        services.dialogues.keep(call.person.user_id)
         return Reply(html=_("Which of these? Tap, or type another name."), buttons=_rows_of(found))
     return await _answered(dialogue, words, call, services)
 
@@ -77,7 +86,7 @@ async def answer(call: Call, words: str, services: Services) -> Reply:
 async def _answered(dialogue: Dialogue, words: str, call: Call, services: Services) -> Reply:
     _take(dialogue, words, call, services)
     if dialogue.venue is None or dialogue.label is None or dialogue.next_field is not None:
-        return _ask(dialogue, call, services)
+        return ask(dialogue, call, services)
     services.dialogues.end(call.person.user_id)
     services.links.drop(call.person.user_id)
     return _check(call, services, dialogue.venue.id, dialogue.label, dialogue.parts)
@@ -91,7 +100,7 @@ async def choose(call: Call, venue_id: str, services: Services) -> Reply:
         dialogue = services.dialogues.begin(call.person.user_id, call.at)
     dialogue.venue = services.registration.venue(venue_id)
     dialogue.touched_at = call.at
-    return _ask(dialogue, call, services)
+    return ask(dialogue, call, services)
 
 
 async def choose_label(call: Call, label: str, services: Services) -> Reply:
@@ -112,7 +121,7 @@ async def back(call: Call, services: Services) -> Reply:
     services.links.drop(call.person.user_id)
     dialogue.step_back()
     dialogue.touched_at = call.at
-    return _ask(dialogue, call, services)
+    return ask(dialogue, call, services)
 
 
 def _take(dialogue: Dialogue, words: str, call: Call, services: Services) -> None:
@@ -126,7 +135,9 @@ def _take(dialogue: Dialogue, words: str, call: Call, services: Services) -> Non
         dialogue.parts.append(words.strip())
 
 
-def _ask(dialogue: Dialogue, call: Call, services: Services) -> Reply:
+def ask(dialogue: Dialogue, call: Call, services: Services) -> Reply:
+    """The next question; what may be kept of the answers is."""
+    services.dialogues.keep(call.person.user_id)
     venue = dialogue.venue
     if venue is None:
         return Reply(
@@ -148,8 +159,8 @@ def _ask(dialogue: Dialogue, call: Call, services: Services) -> Reply:
 
 def _labels(venue: VenueInfo, services: Services, user_id: int) -> tuple[Button, ...]:
     """Labels to tap that are not taken yet."""
-    taken = {account.label.casefold() for account in services.store.accounts_of(user_id)}
-    return tuple(Button(label, f"lbl:{label}") for label in ("main", venue.id[:24]) if label not in taken)
+    used = taken(user_id, services)
+    return tuple(Button(label, f"lbl:{label}") for label in ("main", venue.id[:24]) if label not in used)
 
 
 def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:

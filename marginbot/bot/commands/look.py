@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from marginbot.bot import render_group, render_status
-from marginbot.bot.calls import Button, Call, Reply, Services, wrong_usage
+from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.language import _, later
+from marginbot.bot.refresh import refresh
 from marginbot.bot.render_status import View
 
 NO_ACCOUNT = later("You have no account here yet. Add one: /add")
-
-
-def refresh() -> Button:
-    """Asks for /status anew, in the same message."""
-    return Button(_("🔄 Refresh"), "ref:")
 
 
 async def status(call: Call, services: Services) -> Reply:
@@ -28,8 +24,8 @@ async def status(call: Call, services: Services) -> Reply:
     if not own:
         return Reply(html=_(NO_ACCOUNT))
     if label is not None:
-        return Reply(html=render_status.single(own[0], _view(services)))
-    return Reply(html=render_status.status(own, _view(services)), buttons=((refresh(),),))
+        return Reply(html=render_status.single(own[0], _view(services)), buttons=(refresh("s", own[0].account.id),))
+    return Reply(html=render_status.status(own, _view(services)), buttons=(refresh(),))
 
 
 async def positions(call: Call, services: Services) -> Reply:

@@ -209,7 +209,7 @@ async def _quiet(call: Call, value: str, services: Services) -> Screen | None:
     if value not in ("", "off", *_NIGHTS):
         return None
     if value:
-        services.preferences.set_quiet(user_id, value)
+        services.preferences.set_quiet(user_id, value, call.at)
     hours, zone = services.store.quiet_hours(user_id), services.store.zone_of(user_id)
     nights = [Button(marked(night, on=str(hours) == night), f"set:q:{night}") for night in _NIGHTS]
     off = Button(marked(_("No quiet hours"), on=hours is None), "set:q:off")
@@ -249,7 +249,7 @@ async def _zone(call: Call, value: str, services: Services) -> Screen | None:
     if value not in ("", *_ZONES):
         return None
     if value:
-        services.preferences.set_zone(user_id, value)
+        services.preferences.set_zone(user_id, value, call.at)
     zone = services.store.zone_of(user_id)
     read_from_now_on_in(zone)
     cities = [Button(marked(_city(name, call.at), on=str(zone) == name), f"set:z:{name}") for name in _ZONES]

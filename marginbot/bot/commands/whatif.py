@@ -5,6 +5,7 @@ from __future__ import annotations
 from marginbot.bot import render_rescue, render_whatif
 from marginbot.bot.calls import Call, Reply, Rows, Services, wrong_usage
 from marginbot.bot.language import _, later
+from marginbot.bot.refresh import refresh
 from marginbot.bot.render_status import View
 from marginbot.domain.errors import NotAllowed, RequestError
 from marginbot.domain.shocks import FUNDING_HOURS, USUAL_FUNDING, Funding, Shock, parse_shock
@@ -39,9 +40,9 @@ async def liquidation_map(call: Call, services: Services) -> Reply:
     if len(call.args) != 1:
         raise wrong_usage("/map LABEL", "/map main")
     user_id = call.person.user_id
-    label = services.store.account(user_id, call.args[0]).label
-    found = await services.think(user_id, lambda whatif: whatif.maps(user_id, label))
-    return Reply(html=render_whatif.maps(found, _view(services)))
+    account = services.store.account(user_id, call.args[0])
+    found = await services.think(user_id, lambda whatif: whatif.maps(user_id, account.label))
+    return Reply(html=render_whatif.maps(found, _view(services)), buttons=(refresh("m", account.id),))
 
 
 async def topup(call: Call, services: Services) -> Reply:
@@ -55,7 +56,9 @@ async def topup(call: Call, services: Services) -> Reply:
     target = parse_target(words)
     oldest = stale_before(services.clock(), services.stale_after)
     found = await services.think(user_id, lambda whatif: whatif.sheets(user_id, label, target, stale_before=oldest))
-    return Reply(html=render_rescue.sheets(found, _view(services)), buttons=render_rescue.copy_buttons(found))
+    about = 0 if label is None else services.store.account(user_id, label).id
+    again = refresh("t", about, *words)
+    return Reply(html=render_rescue.sheets(found, _view(services)), buttons=(*render_rescue.copy_buttons(found), again))
 
 
 async def sheet_of(user_id: int, account: Account, pool: str, services: Services) -> Reply:
