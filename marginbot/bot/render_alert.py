@@ -54,7 +54,7 @@ def _top(notice: Notice, now: datetime) -> list[str]:
         lines = [render_news.headline("📏", _("TERMS"), facts), *render_terms.news(facts.terms)]
     elif facts.forced is not None:
         state = _(render_forced.STATES[facts.forced.kind])
-        lines = [render_news.headline("💥", state, facts), *render_forced.news(facts.forced)]
+        lines = [render_news.headline("💥", state, facts), *render_forced.news(facts.forced, now)]
     elif facts.reason in render_news.BLINDNESS or facts.grade is None:
         lines = render_news.blind(notice)
     elif facts.venue_says:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import quiet
 from marginbot.bot.language import _, later
@@ -21,17 +23,23 @@ NEXT = {
 }
 
 
-def news(close: ForcedClose) -> list[str]:
+def news(close: ForcedClose, now: datetime) -> list[str]:
     """What happened, what we do, what to do."""
     return [
         f"<b>{_(SAID[close.kind])}</b>",
         *bullets(close),
-        _("This is the first fill of its order; more may follow."),
+        _when(close, now),
         "",
         _(NEXT[close.kind]),
         _("<b>Check the exchange's order history.</b>"),
         _("I read the account now, and write if its grade changes."),
     ]
+
+
+def _when(close: ForcedClose, now: datetime) -> str:
+    if close.at is None:
+        return _("This is the first fill of its order; more may follow.")
+    return _("This was at {time}. I could not hear the exchange then, and asked later.", time=fig.clock(close.at, now))
 
 
 def bullets(close: ForcedClose) -> list[str]:

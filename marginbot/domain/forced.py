@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ class ForcedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForcedClose:
-    """The first fill of an order of the venue's own, in its words; what it does not say is None or empty.
+    """The first fill that is heard of an order of the venue's own, in its words; what it does not say is None or empty.
 
     `order` names it once and for all, so that it is told once, whatever comes of it later.
     """
@@ -28,3 +29,4 @@ class ForcedClose:
     quantity: Decimal | None = None  # in the venue's unit: coins, contracts or dollars
     price: Decimal | None = None
     profit: Decimal | None = None  # realised; negative: lost. In the currency the contract settles in
+    at: datetime | None = None  # set: it was found out afterwards, and happened then

@@ -67,6 +67,7 @@ _FAPI = {
     "/fapi/v1/multiAssetsMargin": 30,
     "/fapi/v1/positionSide/dual": 30,
     "/fapi/v1/assetIndex": 10,
+    "/fapi/v1/forceOrders": 50,
     "/fapi/v1/premiumIndex": 10,
 }
 _DAPI = {"/dapi/v1/account": 5, "/dapi/v1/premiumIndex": 10}

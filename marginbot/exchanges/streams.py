@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from marginbot.domain.errors import VenueDown
+from marginbot.domain.forced import ForcedClose
 from marginbot.domain.pushed import RiskPush
 from marginbot.exchanges.urls import rebased
 from marginbot.exchanges.venue import Api, PushDialect, Venue
@@ -28,6 +29,10 @@ PING_SECONDS = 20.0
 RENEW_SECONDS = 1800.0
 
 ApiOf = Callable[[str, Credential, datetime], Api]
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class VenueStreams:
@@ -44,9 +49,13 @@ class VenueStreams:
         return venue is not None and venue.pushes is not None
 
     async def listen(
-        self, exchange: str, credential: Credential, clock: Callable[[], datetime]
+        self,
+        exchange: str,
+        credential: Credential,
+        clock: Callable[[], datetime],
+        opened: Callable[[], None] = _nothing,
     ) -> AsyncGenerator[RiskPush, None]:
-        """Warnings until the connection ends."""
+        """Warnings until the connection ends; `opened` is called when they can be heard."""
         dialect = self._venues[exchange].pushes
         assert dialect is not None
         api = self._api_of(exchange, credential, clock())
@@ -59,12 +68,22 @@ class VenueStreams:
                 for greeting in dialect.greetings(api, clock()):
                     await socket.send_str(json.dumps(greeting))
                     await _accepted(socket, dialect)
+                opened()
                 async for push in _pushes(socket, dialect, api):
                     yield push
             return
         except (aiohttp.ClientError, aiohttp.WSMessageTypeError, TimeoutError, OSError) as error:
             problem = type(error).__name__  # its text may hold the address
         raise VenueDown(f"{exchange}: the stream broke off: {problem}")
+
+    async def missed(
+        self, exchange: str, credential: Credential, start: datetime, end: datetime
+    ) -> tuple[ForcedClose, ...] | None:
+        """What the venue closed in that time; None where it does not tell afterwards. Raises `ReadingError`."""
+        dialect = self._venues[exchange].pushes
+        if dialect is None or dialect.missed is None:
+            return None
+        return await dialect.missed(self._api_of(exchange, credential, end), start, end)
 
 
 async def _accepted(socket: aiohttp.ClientWebSocketResponse, dialect: PushDialect) -> None:

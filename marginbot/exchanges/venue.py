@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from marginbot.domain.errors import BadPayload, ReadingError
+from marginbot.domain.forced import ForcedClose
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.passport import Passport
 from marginbot.domain.pushed import RiskPush
@@ -125,6 +126,9 @@ SIGNS_WITH: Mapping[str, str] = {"apiKey": "key", "secret": "secret", "password"
 PUBLIC_ADDRESS: Mapping[str, str] = {"apiKey": "key", "walletAddress": "key"}
 
 
+Missed = Callable[["Api", datetime, datetime], Awaitable[tuple[ForcedClose, ...]]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushDialect:
     """How a venue's private stream speaks. Everything but `address` and `renew` is pure; messages come decoded."""
@@ -136,6 +140,7 @@ class PushDialect:
     parse: Callable[[Mapping[str, Any]], RiskPush | None]  # None: no warning
     ping: str | None  # what keeps it open; None: a ping of the protocol
     renew: Callable[[Api], Awaitable[object]] | None  # twice an hour
+    missed: Missed | None = None  # what the venue closed in a time; None: it does not tell afterwards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

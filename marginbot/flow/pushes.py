@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from marginbot.domain.alerting import AlertState, Reason, Seen, step
@@ -25,10 +26,12 @@ from marginbot.flow.cycle import Cycle
 from marginbot.flow.decide import Context, notice_of
 from marginbot.flow.intervals import interval
 from marginbot.flow.ports import Account, Credential, CycleRecord, Store
-from marginbot.flow.tasks import ended
+from marginbot.flow.tasks import Tasks, ended
 
 log = logging.getLogger(__name__)
 
+UNNOTICED = timedelta(seconds=75)  # a broken line is noticed later than this only where the system notices none
+CATCH_UP_PAUSE = 5.0  # seconds from one account to the next: readings need the venue's budget more
 SETTLES = timedelta(seconds=2)  # what comes within this belongs to the warning before
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 PUSHED_GRADE = Grade.CRITICAL
@@ -41,21 +44,42 @@ class PushSource(Protocol):
         """Whether this venue sends warnings."""
 
     def listen(
-        self, exchange: str, credential: Credential, clock: Callable[[], datetime]
+        self, exchange: str, credential: Credential, clock: Callable[[], datetime], opened: Callable[[], None]
     ) -> AsyncGenerator[RiskPush, None]:
-        """Warnings until the connection ends. Raises `ReadingError` for what goes wrong."""
+        """Warnings until the connection ends; `opened` is called when they can be heard.
+
+        Raises `ReadingError` for what goes wrong.
+        """
+
+    async def missed(
+        self, exchange: str, credential: Credential, start: datetime, end: datetime
+    ) -> tuple[ForcedClose, ...] | None:
+        """What the venue closed in that time; None where it does not tell afterwards. Raises `ReadingError`."""
 
 
 class Pushes:
     """One listener an account, at venues that send warnings."""
 
-    def __init__(self, source: PushSource, store: Store, cycle: Cycle, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: PushSource,
+        store: Store,
+        cycle: Cycle,
+        *,
+        clock: Callable[[], datetime],
+        first_pause: float = FIRST_PAUSE,
+        catch_up_pause: float = CATCH_UP_PAUSE,
+    ) -> None:
         self._source = source
         self._store = store
         self._cycle = cycle
         self._clock = clock
         self._listeners: dict[int, asyncio.Task[None]] = {}
         self._heard_at: dict[int, datetime] = {}
+        self._deaf_since: dict[int, datetime] = {}
+        self._first_pause, self._catch_up_pause = first_pause, catch_up_pause
+        self._catching_up = asyncio.Lock()
+        self._tasks = Tasks()
         self._told: set[tuple[int, str]] = set()  # spares the store; after a restart the outbox knows
 
     def dispatch(self) -> None:
@@ -63,6 +87,7 @@ class Pushes:
         wanted = {a.id: a for a in self._store.active_accounts() if self._source.offers(a.exchange)}
         for account_id in set(self._listeners) - set(wanted):
             self._listeners.pop(account_id).cancel()
+            self._deaf_since.pop(account_id, None)
         for account_id, account in wanted.items():
             task = self._listeners.get(account_id)
             if task is None or task.done():
@@ -71,15 +96,17 @@ class Pushes:
     async def stop(self) -> None:
         """Hang up."""
         await ended(*self._listeners.values())
+        await self._tasks.stop(0.0)
         self._listeners.clear()
 
     async def _listen(self, account: Account) -> None:
-        pause = FIRST_PAUSE
+        pause = self._first_pause
         while True:
             began = self._clock()
             try:
                 credential = self._store.credential(account.id)
-                async with aclosing(self._source.listen(account.exchange, credential, self._clock)) as found:
+                opened = partial(self._opened, account, credential)
+                async with aclosing(self._source.listen(account.exchange, credential, self._clock, opened)) as found:
                     async for push in found:
                         await self.heard(account, push)
             except NoSuchAccount:
@@ -89,10 +116,34 @@ class Pushes:
             except Exception:
                 # A bonus must not end anything else; the readings go on.
                 log.exception("account %s: listening to %s failed", account.id, account.exchange)
+            self._deaf_since.setdefault(account.id, max(began, self._clock() - UNNOTICED))
             if self._clock() - began > timedelta(seconds=LONGEST_PAUSE):
-                pause = FIRST_PAUSE
+                pause = self._first_pause
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _opened(self, account: Account, credential: Credential) -> None:
+        since = self._deaf_since.pop(account.id, None)
+        if since is not None:
+            self._tasks.spawn(self._catch_up(account, credential, since, self._clock()))
+
+    async def _catch_up(self, account: Account, credential: Credential, since: datetime, until: datetime) -> None:
+        """What the venue closed while nobody heard it is asked for once; operators are told of what stays unknown."""
+        gap = f"account {account.id}: what {account.exchange} closed between {since:%F %T} and {until:%F %T} UTC"
+        async with self._catching_up:
+            try:
+                closed = await self._source.missed(account.exchange, credential, since, until)
+            except ReadingError as error:
+                log.warning("%s is not known: %s", gap, error)
+            else:
+                if closed is None:
+                    log.warning("%s is not known: it is not told afterwards", gap)
+                else:
+                    log.info("%s was asked for: %s fills", gap, len(closed))
+                    self._tell(account, closed)
+                if closed:
+                    await self._cycle.read_now(account)
+            await asyncio.sleep(self._catch_up_pause)
 
     async def heard(self, account: Account, push: RiskPush) -> None:
         """Read the account now; where that fails, believe the warning."""

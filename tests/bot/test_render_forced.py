@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -29,6 +30,7 @@ CLOSE = ForcedClose(
     [
         ("liquidation", CLOSE),
         ("deleveraging", replace(CLOSE, kind=ForcedKind.DELEVERAGING, side="buy", profit=Decimal(12))),
+        ("afterwards", replace(CLOSE, at=NOW - timedelta(minutes=12))),
         ("little_said", replace(CLOSE, symbol="<b>", side="", quantity=None, price=None, profit=None)),
     ],
 )

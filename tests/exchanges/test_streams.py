@@ -10,12 +10,14 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
 
 from marginbot.domain.errors import ReadingError, VenueDown
+from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.pushed import RiskPush
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.streams import VenueStreams
@@ -33,10 +35,35 @@ MARGIN_CALL = {
     "cw": "3.16812045",
     "p": [{"s": "ETHUSDT", "ps": "LONG", "pa": "1.327", "mt": "CROSSED", "iw": "0", "mp": "187.17", "mm": "1.614445"}],
 }
+ORDER = {
+    "instId": "BTC-USDT-SWAP",
+    "ordId": "680800019749904384",
+    "category": "full_liquidation",
+    "side": "sell",
+    "tdMode": "cross",
+    "state": "partially_filled",
+    "sz": "9",
+    "fillSz": "2",
+    "fillPx": "26980.1",
+    "fillPnl": "-31.5",
+}
+FILL = ForcedClose(
+    kind=ForcedKind.LIQUIDATION,
+    order="680800019749904384",
+    symbol="BTC-USDT-SWAP",
+    side="sell",
+    quantity=Decimal(2),
+    price=Decimal("26980.1"),
+    profit=Decimal("-31.5"),
+)
 WARNING = {
     "arg": {"channel": "liquidation-warning", "instType": "ANY"},
     "data": [{"instId": "ETH-USDT-SWAP", "mgnMode": "isolated", "mgnRatio": "1.01", "posSide": "long"}],
 }
+
+
+def orders(*rows: Any) -> dict[str, Any]:
+    return {"arg": {"channel": "orders", "instType": "ANY", "uid": "1"}, "data": list(rows)}
 
 
 class StreamServer:
@@ -90,7 +117,8 @@ class StreamServer:
             return socket
         await socket.send_json({"event": "login", "code": "0"})
         self.heard.append(await socket.receive_str())
-        await socket.send_json({"event": "subscribe", "arg": {"channel": "liquidation-warning"}})
+        for argument in json.loads(self.heard[-1])["args"]:
+            await socket.send_json({"event": "subscribe", "arg": argument})
         return await self._play(socket)
 
     async def _play(self, socket: web.WebSocketResponse) -> web.WebSocketResponse:
@@ -140,7 +168,15 @@ async def test_failure_29_okx_s_liquidation_warning_is_heard_after_login_and_sub
 ) -> None:
     server.script = ["pong", WARNING]
     assert await heard(streams, "okx") == [RiskPush("liquidation warning", isolated=True)]
-    assert json.loads(server.heard[0])["args"] == [{"channel": "liquidation-warning", "instType": "ANY"}]
+    channels = [{"channel": name, "instType": "ANY"} for name in ("liquidation-warning", "orders")]
+    assert json.loads(server.heard[0])["args"] == channels
+
+
+async def test_okx_s_own_orders_are_heard_with_what_they_filled(server: StreamServer, streams: VenueStreams) -> None:
+    server.script = [orders(ORDER | {"category": "normal"}), orders(ORDER | {"fillSz": "0"}), orders(ORDER)]
+    placed, filled = await heard(streams, "okx", most=2)
+    assert placed == RiskPush("liquidation order", isolated=False)
+    assert filled == RiskPush("liquidation order", isolated=False, closed=(FILL,))
 
 
 async def test_a_key_that_the_stream_refuses_is_an_error(server: StreamServer, streams: VenueStreams) -> None:
@@ -202,6 +238,15 @@ def test_binance(told: dict[str, Any], push: RiskPush | None) -> None:
         pytest.param(WARNING | {"data": []}, None, id="nobody at risk"),
         pytest.param(WARNING | {"arg": {"channel": "account"}}, None, id="another channel"),
         pytest.param({}, None, id="nothing"),
+        pytest.param(
+            orders(ORDER | {"category": "adl", "fillSz": ""}), RiskPush("auto-deleveraging order", False), id="placed"
+        ),
+        pytest.param(orders("?", ORDER | {"category": ["adl"]}, {}), None, id="no order of OKX's own"),
+        pytest.param(
+            orders(ORDER | {"category": "partial_liquidation"}, ORDER | {"tdMode": "isolated", "ordId": ""}),
+            RiskPush("liquidation order", None, (FILL,)),
+            id="of two modes, one without a number",
+        ),
     ],
 )
 def test_okx(told: dict[str, Any], push: RiskPush | None) -> None:

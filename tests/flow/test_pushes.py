@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from marginbot.domain.alerting import AlertState, Reason
-from marginbot.domain.errors import Cause, VenueDown
+from marginbot.domain.errors import Cause, ReadingError, VenueDown
 from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.grading import Grade
 from marginbot.domain.pushed import RiskPush, concerned
 from marginbot.flow.ports import Account, Credential
-from marginbot.flow.pushes import Pushes
+from marginbot.flow.pushes import UNNOTICED, Pushes
 from tests.builders import long_at, pool, snapshot
 from tests.flow.conftest import ALICE, World
 
@@ -29,20 +30,33 @@ class FakeSource:
     def __init__(self) -> None:
         self.lines: dict[str, asyncio.Queue[RiskPush | Exception]] = {}
         self.opened: list[str] = []
+        self.asked: list[tuple[datetime, datetime]] = []
+        self.was_asked = asyncio.Event()
+        self.missed_then: tuple[ForcedClose, ...] | ReadingError | None = ()
 
     def offers(self, exchange: str) -> bool:
         return exchange == "bybit"
 
     async def listen(
-        self, exchange: str, credential: Credential, clock: Callable[[], datetime]
+        self, exchange: str, credential: Credential, clock: Callable[[], datetime], opened: Callable[[], None]
     ) -> AsyncGenerator[RiskPush, None]:
         self.opened.append(credential.key)
+        opened()
         line = self.lines.setdefault(credential.key, asyncio.Queue())
         while True:
             said = await line.get()
             if isinstance(said, Exception):
                 raise said
             yield said
+
+    async def missed(
+        self, exchange: str, credential: Credential, start: datetime, end: datetime
+    ) -> tuple[ForcedClose, ...] | None:
+        self.asked.append((start, end))
+        self.was_asked.set()
+        if isinstance(self.missed_then, ReadingError):
+            raise self.missed_then
+        return self.missed_then
 
 
 @pytest.fixture
@@ -186,3 +200,51 @@ async def test_a_fill_within_a_burst_is_told_though_it_leads_to_no_reading_of_it
     await pushes.heard(account, RiskPush("liquidation order", closed=(CLOSE,)))
     assert world.store.told(account) == ["liquidation 7 unchanged -"]
     assert world.reader.reads["11-main"] == 2
+
+
+async def broken_off(world: World, missed: Any) -> tuple[Account, FakeSource]:
+    """A stream that was heard for ten minutes, broke off, and is heard again."""
+    account, source = await watched(world), FakeSource()
+    source.missed_then = missed
+    listening = Pushes(source, world.store, world.cycle, clock=world.clock, first_pause=0.001, catch_up_pause=0.0)
+    listening.dispatch()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (source.opened, source.asked) == (["11-main"], []), "nothing was missed yet"
+    world.clock.advance(600)
+    source.lines["11-main"].put_nowait(VenueDown("gone"))
+    await source.was_asked.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await listening.stop()
+    return account, source
+
+
+async def test_what_was_closed_while_nobody_could_hear_it_is_told_once_with_its_own_time(
+    world: World,
+) -> None:
+    began = world.clock.now
+    then = replace(CLOSE, at=began)
+    _, source = await broken_off(world, (then, replace(then, price=Decimal(1))))
+    [(start, end)] = source.asked
+    assert (start, end) == (began + timedelta(seconds=600) - UNNOTICED, world.clock.now), "a line breaks unnoticed"
+    assert [notice.facts.forced for notice in world.store.notices if notice.facts.forced] == [then]
+    assert world.reader.reads["11-main"] == 2, "and the account is read"
+
+
+@pytest.mark.parametrize(
+    ("missed", "why"),
+    [
+        pytest.param(VenueDown("overloaded"), "overloaded", id="it does not answer"),
+        pytest.param(None, "not told afterwards", id="it has no answer to that"),
+    ],
+)
+async def test_what_stays_unknown_is_said_to_operators(
+    world: World, caplog: pytest.LogCaptureFixture, missed: Any, why: str
+) -> None:
+    account, _ = await broken_off(world, missed)
+    [line] = [record for record in caplog.records if "is not known" in record.message]
+    assert line.levelname == "WARNING"
+    assert f"account {account.id}: what bybit closed between" in line.message
+    assert why in line.message
+    assert world.store.notices == []

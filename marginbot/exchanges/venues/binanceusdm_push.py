@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from marginbot.domain.forced import ForcedKind
+from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.pushed import RiskPush
-from marginbot.exchanges.fills import forced
-from marginbot.exchanges.venue import Api, PushDialect, record
+from marginbot.exchanges.fills import forced, milliseconds
+from marginbot.exchanges.venue import Api, PushDialect, record, rows
 
 FORCED = {"autoclose-": ForcedKind.LIQUIDATION, "adl_autoclose": ForcedKind.DELEVERAGING}
 STREAM = "wss://fstream.binance.com/ws/"
@@ -77,6 +77,29 @@ def _order(order: Mapping[str, Any]) -> RiskPush | None:
     return RiskPush(f"{kind} order", closed=found)
 
 
+async def missed(api: Api, start: datetime, end: datetime) -> tuple[ForcedClose, ...]:
+    """The latest hundred orders of Binance's own. What was lost with them is not said here."""
+    span = {"startTime": milliseconds(start), "endTime": milliseconds(end), "limit": 100}
+    found = rows(await api.call("fapiPrivateGetForceOrders", span))
+    return tuple(close for row in found for close in _filled(row))
+
+
+def _filled(row: Mapping[str, Any]) -> tuple[ForcedClose, ...]:
+    client_id = str(row.get("clientOrderId", ""))
+    kind = next((kind for start, kind in FORCED.items() if client_id.startswith(start)), ForcedKind.LIQUIDATION)
+    found = forced(
+        kind,
+        order=row.get("orderId"),
+        symbol=row.get("symbol"),
+        side=row.get("side"),
+        quantity=row.get("executedQty"),
+        price=row.get("avgPrice"),
+        profit=None,
+        at=row.get("time"),
+    )
+    return tuple(close for close in found if close.quantity != 0)
+
+
 PUSHES = PushDialect(
-    address=address, greetings=greetings, accepts=accepts, ends=ends, parse=parse, ping=None, renew=renew
+    address=address, greetings=greetings, accepts=accepts, ends=ends, parse=parse, ping=None, renew=renew, missed=missed
 )

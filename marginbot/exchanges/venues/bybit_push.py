@@ -18,12 +18,14 @@ from typing import Any
 from marginbot.domain.forced import ForcedClose, ForcedKind
 from marginbot.domain.grading import DEFAULT_LADDERS
 from marginbot.domain.pushed import RiskPush
-from marginbot.exchanges.fills import forced
-from marginbot.exchanges.venue import Api, PushDialect, number
+from marginbot.exchanges.fills import forced, milliseconds
+from marginbot.exchanges.venue import Api, PushDialect, number, rows
 
 STREAM = "wss://stream.bybit.com/v5/private"
 TOPICS = ("position", "wallet", "execution")
 VALID_MS = 10_000
+WEEK_MS = 7 * 24 * 3_600_000
+CATEGORIES = ("linear", "inverse")
 # Bybit names no level of its own: what is CRITICAL to whoever has not set thresholds is worth a reading.
 HIGH_RATE = Decimal(str(DEFAULT_LADDERS.ratio[2]))
 STATES = {"Liq": "position under liquidation", "Adl": "position under auto-deleveraging"}
@@ -78,7 +80,7 @@ def _danger(topic: str, row: Mapping[str, Any]) -> str | None:
     return "high maintenance margin rate" if rate is not None and rate >= HIGH_RATE else None
 
 
-def _closed(listed: Sequence[Mapping[str, Any]]) -> tuple[ForcedClose, ...]:
+def _closed(listed: Sequence[Mapping[str, Any]], *, afterwards: bool = False) -> tuple[ForcedClose, ...]:
     found: list[ForcedClose] = []
     for row in listed:
         kind = TRADES.get(str(row.get("execType")))
@@ -91,10 +93,31 @@ def _closed(listed: Sequence[Mapping[str, Any]]) -> tuple[ForcedClose, ...]:
                 quantity=row.get("execQty"),
                 price=row.get("execPrice"),
                 profit=row.get("execPnl"),
+                at=row.get("execTime") if afterwards else None,
+            )
+    return tuple(found)
+
+
+async def missed(api: Api, start: datetime, end: datetime) -> tuple[ForcedClose, ...]:
+    """The latest hundred trades of each kind and category; Bybit tells of a week at most at once."""
+    found: list[ForcedClose] = []
+    for category in CATEGORIES:
+        for kind in TRADES:
+            span = {"startTime": max(milliseconds(start), milliseconds(end) - WEEK_MS), "endTime": milliseconds(end)}
+            asked = {"category": category, "execType": kind, "limit": 100, **span}
+            found += _closed(
+                rows(await api.call("privateGetV5ExecutionList", asked), "result", "list"), afterwards=True
             )
     return tuple(found)
 
 
 PUSHES = PushDialect(
-    address=address, greetings=greetings, accepts=accepts, ends=ends, parse=parse, ping='{"op":"ping"}', renew=None
+    address=address,
+    greetings=greetings,
+    accepts=accepts,
+    ends=ends,
+    parse=parse,
+    ping='{"op":"ping"}',
+    renew=None,
+    missed=missed,
 )
