@@ -242,7 +242,7 @@ async def test_who_waits_for_an_answer_when_the_bot_stops_is_told(desk: Desk, tg
     await tg.wait_for(ALICE, "Checking main")
     began = time.monotonic()
     await side.stop(listening)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert "I was stopped before I had finished" in tg.texts(ALICE)[-1]
 
 

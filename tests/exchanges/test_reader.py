@@ -73,13 +73,13 @@ async def test_markets_and_tiers_are_loaded_once_for_all(exchange: SimulatedExch
     assert len(exchange.seen(ACCOUNT)) == 11
 
 
-async def test_markets_are_renewed_daily_behind_the_scenes(exchange: SimulatedExchange, reader: CcxtReader) -> None:
+async def test_markets_are_renewed_daily_behind_the_scenes(exchange: SimulatedExchange) -> None:
     at = now()
-    await reader.read(VENUE, ALICE, at)
-    exchange.faults.add("hang", "/fapi/v1/exchangeInfo")
-    started = time.monotonic()
-    assert (await reader.read(VENUE, ALICE, at + timedelta(hours=25))).margin_ratio == D("0.04")
-    assert time.monotonic() - started < 0.5
+    async with reading(exchange.url, VENUE, timeout=60.0, deadline=15.0) as reader:
+        await reader.read(VENUE, ALICE, at)
+        exchange.faults.add("hang", "/fapi/v1/exchangeInfo")
+        # One that waited for the markets would not be read before its deadline.
+        assert (await reader.read(VENUE, ALICE, at + timedelta(hours=25))).margin_ratio == D("0.04")
     assert len(exchange.seen("/fapi/v1/exchangeInfo")) == 2
 
 
@@ -225,18 +225,17 @@ async def test_the_deadline_holds_for_the_whole_reading(exchange: SimulatedExcha
         started = time.monotonic()
         with pytest.raises(VenueDown, match="longer than"):
             await reader.read(VENUE, ALICE, now())
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 15
 
 
 async def test_one_hanging_venue_does_not_hold_up_another(exchange: SimulatedExchange) -> None:
     async with SimulatedExchange(Market(), wall_clock_ms) as stuck:
         stuck.faults.add("hang")
-        reader = CcxtReader({VENUE: exchange.url, "bybit": stuck.url}, timeout=1.0, deadline=1.0)
+        reader = CcxtReader({VENUE: exchange.url, "bybit": stuck.url}, timeout=4.0, deadline=4.0)
         waiting = [asyncio.ensure_future(reader.read("bybit", ALICE, now())) for _ in range(50)]
         await asyncio.sleep(0.05)
-        started = time.monotonic()
         assert (await reader.read(VENUE, ALICE, now())).margin_ratio == D("0.04")
-        assert time.monotonic() - started < 0.9
+        assert not any(one.done() for one in waiting)
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in answers} == {VenueDown}
         await reader.close()
@@ -290,7 +289,7 @@ async def test_closing_stops_what_is_under_way(exchange: SimulatedExchange) -> N
     started = time.monotonic()
     await reader.close()
     await loading
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8  # a request is waited for 10 seconds
     assert len(asyncio.all_tasks()) < 10
 
 

@@ -213,7 +213,8 @@ async def broken_off(world: World, missed: Any) -> tuple[Account, FakeSource]:
     assert (source.opened, source.asked) == (["11-main"], []), "nothing was missed yet"
     world.clock.advance(600)
     source.lines["11-main"].put_nowait(VenueDown("gone"))
-    await source.was_asked.wait()
+    async with asyncio.timeout(30):
+        await source.was_asked.wait()
     for _ in range(20):
         await asyncio.sleep(0)
     await listening.stop()

@@ -294,5 +294,5 @@ def test_it_serves_from_its_own_thread() -> None:
         exchange.set_price("BTCUSDT", D(1))
         with urllib.request.urlopen(exchange.url + "/fapi/v1/ping") as answer:
             assert answer.read() == b"{}"
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
     assert [call.path for call in exchange.requests] == ["/fapi/v1/ping"]

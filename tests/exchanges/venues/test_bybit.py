@@ -290,7 +290,7 @@ async def test_faults_of_the_venue(server: BybitServer, kind: Any, expected: typ
         started = time.monotonic()
         with pytest.raises(expected):
             await reader.read("bybit", ALICE, now())
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
         server.faults.clear()
         assert (await reader.read("bybit", ALICE, now())).state is PoolState.OK
 
