@@ -216,6 +216,7 @@ class Bot:
             self._watch.delivery.pacing,
             clock=utc_now,
             moved=self._telegram.voice.follow,
+            check_owners=self._telegram.presence.check_owners,
         )
         self._auditor = Auditor(
             AuditFile(settings.database),

@@ -92,6 +92,29 @@ def no_secret_anywhere(world: World, bot: RunningBot) -> None:
         assert SECRET not in text
 
 
+GROUP = -7100
+
+
+def test_a_board_started_in_a_group_is_kept_and_is_the_same_after_a_kill(world: World) -> None:
+    with running_bot(world.folder, world.environment) as bot:
+        bot.wait_until_healthy()
+        world.add()
+        world.tg.set_member(GROUP, ALICE, "member")
+        world.tg.say(GROUP, ALICE, "/share main")
+        world.tg.wait_for_sync(GROUP, "may now see", 10.0)
+        world.tg.say(GROUP, ALICE, "/board")
+        board = world.tg.wait_for_sync(GROUP, "Live board", 10.0)
+        world.tg.wait_until_sync(lambda: board.pinned, 5.0)
+        bot.kill()
+    with running_bot(world.folder, world.environment) as bot:
+        bot.wait_until_healthy()
+        world.price(0.82)
+        told = world.tg.wait_for_sync(GROUP, re.compile("(WARNING|CRITICAL|EMERGENCY) · main"), 20.0)
+        assert told.message_id > board.message_id
+        assert not [text for text in world.tg.texts(GROUP) if "Live board" in text and text != board.text]
+        assert bot.stop() == 0
+
+
 def test_registered_by_chat_warned_in_order_acknowledged_and_recovered(world: World) -> None:
     with running_bot(world.folder, world.environment) as bot:
         bot.wait_until_healthy()

@@ -27,6 +27,7 @@ from marginbot.bot.guard import Guard, answered
 from marginbot.bot.menus import set_menus
 from marginbot.bot.messenger import TelegramMessenger
 from marginbot.bot.polling import POLL, Poller, TelegramHealth
+from marginbot.bot.presence import Presence
 from marginbot.bot.turns import Turns
 from marginbot.bot.types import App
 from marginbot.bot.voice import Place, Voice
@@ -75,6 +76,7 @@ class TelegramSide:
 
     application: App
     voice: Voice
+    presence: Presence
     messenger: TelegramMessenger
     health: TelegramHealth
     services: Services
@@ -145,11 +147,13 @@ def build_telegram(
     """
     bot = bot or build_bot(token, api_url)
     voice = Voice(bot, services.store)
-    application = build_application(bot, Guard(services, voice))
+    guard = Guard(services, voice)
+    application = build_application(bot, guard)
     health = TelegramHealth()
     return TelegramSide(
         application=application,
         voice=voice,
+        presence=guard.presence,
         messenger=TelegramMessenger(bot, services.store.zone_of, services.store.language_of),
         health=health,
         services=services,

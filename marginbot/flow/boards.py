@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -106,10 +106,12 @@ class BoardKeeper:
         *,
         clock: Callable[[], datetime],
         moved: Callable[[int, int], object] | None = None,
+        check_owners: Callable[[int, datetime], Awaitable[None]] | None = None,
     ) -> None:
         self._store, self._screen, self._pacing, self._clock = store, screen, pacing, clock
         self._status = Status(store)
         self._moved = moved or store.move_chat
+        self._check_owners = check_owners
         self._busy: set[int] = set()
         self._failures: Counter[int] = Counter()
         self._retry_at: dict[int, datetime] = {}
@@ -183,6 +185,8 @@ class BoardKeeper:
         try:
             if next_step is Step.END or seen is None:
                 await self._end(board)
+            elif not await self._may_show(board, standings):
+                log.info("what a group may see has changed: its board is looked at anew")
             elif next_step is Step.POST:
                 await self._post(board, standings, seen)
             elif next_step is Step.WORSE:
@@ -192,6 +196,13 @@ class BoardKeeper:
         finally:
             self._pacing.done(chat_id, self._clock())
             self._busy.discard(chat_id)
+
+    async def _may_show(self, board: Board, standings: Sequence[Standing]) -> bool:
+        """Whether the group may still see exactly this: an owner may have left it without the bot being told."""
+        if self._check_owners is not None:
+            await self._check_owners(board.chat_id, self._clock())
+        shared = {(account.id, amounts) for account, amounts in self._store.shared_with(board.chat_id)}
+        return shared == {(standing.account.id, standing.shared_amounts) for standing in standings}
 
     async def _post(self, board: Board, standings: Sequence[Standing], seen: Seen) -> None:
         outcome = await self._screen.post(board, standings, self._clock())

@@ -15,6 +15,7 @@ from telegram.ext import ExtBot
 from marginbot.bot.board_screen import TelegramBoards
 from marginbot.bot.build import TelegramSide, build_bot
 from marginbot.bot.language import LANGUAGES, _, read_in_language
+from marginbot.bot.presence import ASK_AGAIN_AFTER
 from marginbot.domain.alerting import AlertState
 from marginbot.domain.board import BETWEEN_CHANGES, BETWEEN_LOOKS, Board
 from marginbot.domain.grading import Grade
@@ -82,7 +83,9 @@ def record(
 
 def keeper_of(desk: Desk, side: TelegramSide) -> BoardKeeper:
     screen = TelegramBoards(side.application.bot, desk.store.language_of, STALE_AFTER)
-    return BoardKeeper(desk.store, screen, Pacing(), clock=desk.clock, moved=side.voice.follow)
+    return BoardKeeper(
+        desk.store, screen, Pacing(), clock=desk.clock, moved=side.voice.follow, check_owners=side.presence.check_owners
+    )
 
 
 @pytest.fixture
@@ -195,6 +198,16 @@ async def test_it_ends_with_the_last_share(stage: Stage, how: str) -> None:
     assert store.boards() == []
 
 
+async def test_an_owner_who_left_without_the_bot_being_told_is_shown_no_longer(stage: Stage) -> None:
+    board = await stage.started()
+    stage.tg.leave(GROUP, ALICE, told=False)
+    stage.read(ratio="0.777")
+    await stage.later(ASK_AGAIN_AFTER.total_seconds())
+    await stage.later(1)
+    assert "77.7%" not in "".join([board.text, *board.history])
+    assert "has ended" in board.text
+
+
 async def test_it_ends_when_the_bot_is_removed(stage: Stage) -> None:
     board = await stage.started()
     stage.desk.store.end_shares(GROUP)
@@ -241,6 +254,7 @@ async def test_while_the_last_one_is_ending_another_must_wait(stage: Stage) -> N
 async def test_failure_06_a_flood_wait_of_one_board_holds_up_no_other_board_and_no_alert(stage: Stage) -> None:
     board = await stage.started()
     other = -777
+    stage.tg.set_member(other, ALICE, "member")
     stage.desk.store.share(other, stage.account.id, amounts=False, now=stage.desk.clock())
     stage.tg.say(other, ALICE, "/board")
     await stage.tg.wait_for(other, "keep it up to date")
@@ -258,13 +272,14 @@ async def test_failure_06_a_flood_wait_of_one_board_holds_up_no_other_board_and_
 
 
 async def test_many_boards_are_posted_without_waiting_for_the_next_look(stage: Stage) -> None:
-    for chat_id in range(-650, -600):
+    for chat_id in range(-612, -600):
+        stage.tg.set_member(chat_id, ALICE, "member")
         stage.desk.store.share(chat_id, stage.account.id, amounts=False, now=stage.desk.clock())
         stage.desk.store.start_board(Board(chat_id=chat_id, thread_id=None, user_id=None, told={}), stage.desk.clock())
     stage.keeper.look()
-    for chat_id in range(-650, -646):
+    for chat_id in range(-612, -608):
         await stage.tg.wait_for(chat_id, "Live board")
-    for _look in range(60):
+    for _look in range(20):
         await stage.keeper.run()
         await asyncio.sleep(0.05)
     await stage.keeper.stop(1)
@@ -313,6 +328,7 @@ async def test_a_board_stays_in_the_topic_it_was_started_in(stage: Stage) -> Non
 async def test_failure_07_the_board_follows_a_group_that_becomes_a_supergroup(stage: Stage) -> None:
     await stage.started()
     stage.tg.chat(SUPERGROUP, "supergroup")
+    stage.tg.set_member(SUPERGROUP, ALICE, "member")
     stage.tg.faults.add("editMessageText", GROUP, kind="migrate", migrate_to=SUPERGROUP)
     await stage.later(60)
     await stage.tg.wait_for(ALICE, "became a supergroup")

@@ -133,6 +133,7 @@ async def test_the_bot_says_hello_in_a_group_and_ends_its_shares_when_it_is_remo
     tg.set_bot_status(GROUP, "member", by=CHARLIE)
     hello = await tg.wait_for(GROUP, "/share LABEL here")
     assert "no administrator rights" in hello.text
+    assert "“Pin messages”" in hello.text
     for owner in (ALICE, BOB):
         desk.store.share(GROUP, desk.add(owner, f"of-{owner}").id, amounts=False, now=desk.clock())
     tg.set_bot_status(GROUP, "kicked", by=CHARLIE)
