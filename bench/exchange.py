@@ -2,7 +2,7 @@
 
 What is in the answers comes from `marginbot.sim`. Signatures are not checked. Control paths, for the benchmarks:
 
-    /-/set?rtt=0.08&errors=0.01&budget=2400&window=60&hang=1     how to behave from now on
+    /-/set?rtt=0.08&errors=0.01&budget=2400&window=60&hang=1&poor=1  how to behave from now on
     /-/stats                                                     what was asked since the last time
 """
 
@@ -30,6 +30,8 @@ D = Decimal
 SYMBOLS = 600
 VARIANTS = 40
 HELD = 10
+POORER = 2_300  # what they have
+POOR = 50  # one account in so many, where that is asked for
 # As Binance documents them; what is not here costs 1. Too little here, and a careful client seems to leave much unused.
 WEIGHTS = {
     "/fapi/v3/account": 5,
@@ -53,21 +55,21 @@ def market() -> Market:
     return Market(instruments=listed)
 
 
-def account(of: Market, variant: int, held: int = HELD) -> Account:
+def account(of: Market, variant: int, held: int = HELD, wallet: int = 20_000) -> Account:
     """Ten positions, longs and shorts, at about a third of the way to the trigger."""
     names = sorted(name for name in of.instruments if name.startswith("C"))[: 4 * held]
     chosen = random.Random(variant).sample(names, held)
-    made = Account(market=of, wallets={"USDT": D(20_000)})
+    made = Account(market=of, wallets={"USDT": D(wallet)})
     for place, name in enumerate(chosen):
         size = (D(10_000 + 900 * place) / of.mark(name)).quantize(D("0.001"))
         made.open(name, size if (place + variant) % 3 else -size, of.mark(name) * D("1.01"))
     return made
 
 
-def bodies() -> dict[str, list[bytes]]:
+def bodies(wallet: int = 20_000) -> dict[str, list[bytes]]:
     """Every answer by path, in as many variants as there are."""
     of, now_ms = market(), int(time.time() * 1000)
-    holders = [account(of, variant) for variant in range(VARIANTS)]
+    holders = [account(of, variant, wallet=wallet) for variant in range(VARIANTS)]
     every = list(of.instruments.values())
     told: dict[str, list[Any]] = {
         "/fapi/v1/exchangeInfo": [listings.exchange_info(of, now_ms)],
@@ -103,10 +105,10 @@ class Book:
     """What all connections share."""
 
     def __init__(self) -> None:
-        self.bodies = bodies()
+        self.bodies, self.poorer = bodies(), bodies(POORER)
         self.rtt = self.errors = 0.0
         self.budget, self.window = 0, 60.0
-        self.hang = False
+        self.hang = self.poor = False
         self.counts: Counter[str] = Counter()
         self.used, self.opened_at, self.windows = 0, 0.0, []
         self.random = random.Random(1)
@@ -138,10 +140,11 @@ class Book:
             return 503, b"<html>upstream is unavailable</html>"
         if path == "/fapi/v1/klines":
             return 200, klines(dict(parse_qsl(text)))
-        known = self.bodies.get(path)
+        number = int(key[1:]) if key else 0
+        known = (self.poorer if self.poor and number % POOR == 0 else self.bodies).get(path)
         if known is None:
             return 404, b"<html>404</html>"
-        return 200, known[int(key[1:]) % len(known)] if key else known[0]
+        return 200, known[number % len(known)]
 
     def _paid(self, path: str, text: str) -> bool:
         now = time.monotonic()

@@ -13,37 +13,37 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.delivery_burst import alarms
+from bench.endurance import age, due, queue, soak, stall
 from bench.exchange import exchange
 from bench.readings import Ours, closed_loop, compared, naive_client, now, rss, run, start_up, stored
+from bench.telegram import telegram
+from bench.worlds import HELD, SETTINGS, SYMBOLS, D, Numbers, Quiet, Scripted, single, spread
+from marginbot.bot.build import build_bot
+from marginbot.bot.messenger import TelegramMessenger
 from marginbot.domain.book import Book
 from marginbot.domain.grading import Grade
 from marginbot.domain.live import Rungs
 from marginbot.domain.live_book import LiveBook
 from marginbot.domain.margin import MarginMode, Pool, Position, Side, Snapshot
 from marginbot.domain.tiers import LeverageTier, with_deductions
-from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.budget import LIMITS
 from marginbot.flow.cycle import Cycle
-from marginbot.flow.decide import CycleSettings
+from marginbot.flow.deliver import Delivery
 from marginbot.flow.live_marks import LiveMarks
 from marginbot.flow.ports import Credential, Person
-from tests.fakes import FakeReader
-from tests.post_office import post_office
+from marginbot.store import open_store
+from tests.crash import live_through
+from tests.post_office import Post, WallClock, post_office
 
-Numbers = dict[str, Any]
-D = Decimal
-SYMBOLS, HELD = 600, 10
-SETTINGS = CycleSettings(poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180))
 TIERS = with_deductions(
     tuple(
         LeverageTier(D(floor), D(cap), D(rate))
@@ -56,13 +56,6 @@ TIERS = with_deductions(
         )
     )
 )
-
-
-def spread(seconds: Sequence[float]) -> Numbers:
-    """Milliseconds."""
-    ordered = sorted(seconds)
-    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return {"p50": statistics.median(ordered) * 1e3, "p99": p99 * 1e3, "max": ordered[-1] * 1e3, "n": len(ordered)}
 
 
 # --- readings
@@ -212,6 +205,12 @@ async def revaluation() -> Numbers:
             book.price(marks)
             book.alarms()
             ticks.append(time.perf_counter() - began)
+        few = []
+        for number in range(15):
+            began = time.perf_counter()
+            book.price({names[number]: float(prices[number]) * (1 + number / 1e4)})
+            book.alarms()
+            few.append(time.perf_counter() - began)
         step = {name: float(move - 1) for name, move in zip(names, moves, strict=True)}
         began = time.perf_counter()
         for one in books:
@@ -225,6 +224,7 @@ async def revaluation() -> Numbers:
             copies.append(time.perf_counter() - began)
         found[str(count)] = {
             "arrays_ms": statistics.median(ticks) * 1e3,
+            "one_symbol_ms": statistics.median(few) * 1e3,
             "python_ms": plain * 1e3,
             "copy_ms": statistics.median(copies) * 1e3,
             "mb": arrays / 1e6,
@@ -235,60 +235,17 @@ async def revaluation() -> Numbers:
 # --- from the tick to Telegram
 
 
-class Quiet:
-    """Marks come by hand."""
+async def ticks() -> Numbers:
+    """From a tick to the request at Telegram, with 10,000 accounts followed and 10,000 messages waiting.
 
-    def offers(self, exchange: str) -> bool:
-        return True
-
-    async def marks(self, exchange: str, clock: Callable[[], datetime]) -> AsyncGenerator[Mapping[str, float], None]:
-        await asyncio.Event().wait()
-        yield {}
-
-
-class Scripted(FakeReader):
-    """One pool a key, at the present marks; nothing else is between the tick and the message."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pools: dict[str, Callable[[], Pool]] = {}
-
-    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
-        return Snapshot(exchange=exchange, mode="", taken_at=now, pools=(self.pools[credential.key](),))
-
-    async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:
-        return {name: Volatility(0.01, 5_000) for name in underlyings}
-
-
-def single(symbol: str, mark: float) -> Pool:
-    """1,000 units long, 10,000 behind them at a mark of 100."""
-    notional = D(1000) * D(repr(mark))
-    held = Position(
-        symbol=symbol,
-        underlying=symbol,
-        side=Side.LONG,
-        contracts=D(1000),
-        notional=notional,
-        mark_price=D(repr(mark)),
-        maintenance_margin=notional * D("0.005"),
-    )
-    equity = D(10_000) + D(1000) * (D(repr(mark)) - 100)
-    return Pool(
-        name="cross:USDT",
-        margin_mode=MarginMode.CROSS,
-        currency="USDT",
-        equity=equity,
-        maintenance_margin=held.maintenance_margin,
-        positions=(held,),
-    )
-
-
-async def tick_to_telegram(*, projected: bool) -> list[float]:
-    """Seconds from a tick to the request at Telegram, with 10,000 accounts followed and 10,000 messages waiting."""
+    By a reading that the tick brought forward, and by a projection because nothing can be read.
+    """
     rng = np.random.default_rng(1)
     names, prices = [f"C{n}" for n in range(SYMBOLS)], rng.uniform(50, 1000, SYMBOLS)
     with tempfile.TemporaryDirectory() as folder:
-        async with post_office(Path(folder) / "tick.db", limits=True) as post:
+        async with telegram() as tg, build_bot("1:T", tg.url) as bot:
+            clock, store = WallClock(), open_store(Path(folder) / "tick.db", bytes(range(32)))
+            post = Post(tg, store, Delivery(store, TelegramMessenger(bot), clock=clock), clock)  # type: ignore[arg-type]
             post.backlog(10_000)
             reader = Scripted()
             cycle = Cycle(reader, post.store, settings=SETTINGS, clock=post.clock)
@@ -296,14 +253,16 @@ async def tick_to_telegram(*, projected: bool) -> list[float]:
             cycle.on_recorded, cycle.on_notices = live.learn, post.delivery.dispatch
             live.dispatch()
             await asyncio.sleep(0)
-            if projected:
-                cycle.queue.ready_in = lambda exchange, under_way: 9.0
             book = live._venues["bybit"].book
             for account in range(10_000):
                 book.hold(f"other {account}", [(pool_of(account, names, prices), Rungs())])
+            gc.collect()
+            gc.freeze()  # as the bot does when it has started
             post.delivery.dispatch()
-            took = []
-            for number in range(1, 61):
+            took: dict[str, list[float]] = {"reading": [], "projection": []}
+            for number in range(1, 101):
+                way = "reading" if number <= 50 else "projection"
+                cycle.queue.ready_in = lambda exchange, under_way, way=way: 9.0 if way == "projection" else 0.0  # type: ignore[misc]
                 symbol = f"D{number}"
                 reader.pools[f"key{number}"] = lambda symbol=symbol: single(symbol, 100.0)  # type: ignore[misc]
                 added = post.store.add_account(
@@ -316,20 +275,12 @@ async def tick_to_telegram(*, projected: bool) -> list[float]:
                 marks = {name: float(price * move) for name, price, move in zip(names, prices, moves, strict=True)}
                 began = time.monotonic()
                 live.tick("bybit", {**marks, symbol: 91.9})
-                await post.tg.wait_for(number, "CRITICAL")
-                sent = [call for call in post.tg.calls("sendMessage") if call.params["chat_id"] == number]
-                took.append(sent[0].at - began)
+                took[way].append(await asyncio.wait_for(tg.asked(number), 30) - began)
             await live.stop()
             await cycle.stop(1)
-            return took
-
-
-async def ticks() -> Numbers:
-    """By a reading that the tick brought forward, and by a projection because nothing can be read."""
-    return {
-        "reading": spread(await tick_to_telegram(projected=False)),
-        "projection": spread(await tick_to_telegram(projected=True)),
-    }
+            await post.delivery.stop(1)
+            store.close()
+            return {way: spread(values) for way, values in took.items()}
 
 
 # --- isolation
@@ -367,6 +318,21 @@ async def sending() -> Numbers:
             }
 
 
+async def kills() -> Numbers:
+    """The bot killed at random moments of a crash: what is lost, and what is told twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        after = await asyncio.to_thread(
+            live_through, Path(folder), accounts=20, kills=10, seconds=40.0, seed=1, answers_after=0.3
+        )
+        return {
+            "kills": after.kills,
+            "notices": len(after.outbox),
+            "lost": len(after.lost) + len(after.unwritten),
+            "twice": sum(len(after.unrecorded(chat)) for chat in after.alerts),
+            "unmarked": sum(len(after.unmarked_repeats(chat)) for chat in after.alerts),
+        }
+
+
 async def hanging() -> Numbers:
     """How late readings at one venue begin, alone and beside a venue that hangs; 100 accounts at each."""
     found: Numbers = {}
@@ -397,7 +363,7 @@ async def _lateness(folder: Path, *, beside: bool) -> Numbers:
 
     reader.read = read  # type: ignore[method-assign]
     cycle = Cycle(reader, store, settings=replace(SETTINGS, poll_interval=timedelta(seconds=2)), clock=now)
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 12
     while time.monotonic() < ends:
         cycle.dispatch()
         await asyncio.sleep(0.1)
@@ -406,82 +372,11 @@ async def _lateness(folder: Path, *, beside: bool) -> Numbers:
     return spread(late)
 
 
-async def queue() -> Numbers:
-    """What looking for due accounts costs a tick, by how many accounts there are and none is due."""
-    found: Numbers = {}
-    for count in (100, 1_000, 10_000):
-        with tempfile.TemporaryDirectory() as folder:
-            store = stored(Path(folder) / "q", 1)
-            rows = ((n, n, n) for n in range(2, count + 1))
-            conn = store._db.conn
-            conn.execute("BEGIN")
-            conn.executemany(
-                "INSERT INTO people (user_id, name, private_chat_id) VALUES (?, 'P', ?)", ((a, a) for a, *_ in rows)
-            )
-            conn.executemany(
-                "INSERT INTO accounts (user_id, exchange, label, label_key, created_at, next_due_at, urgency) "
-                "VALUES (?, 'binanceusdm', 'main', 'main', '2026-01-01T00:00:00.000000+00:00', ?, ?)",
-                ((n, f"2999-01-01T00:00:{n % 60:02d}.000000+00:00", n % 2) for n in range(2, count + 1)),
-            )
-            conn.execute("UPDATE accounts SET next_due_at = '2999-01-01T00:00:00.000000+00:00'")
-            conn.execute("COMMIT")
-            cycle = Cycle(FakeReader(), store, settings=SETTINGS, clock=now)
-            began = time.perf_counter()
-            for _ in range(200):
-                cycle.dispatch()
-            tick = (time.perf_counter() - began) / 200
-            began = time.perf_counter()
-            list(store.active_accounts())
-            found[str(count)] = {"ours_us": tick * 1e6, "all_accounts_us": (time.perf_counter() - began) * 1e6}
-            store.close()
-    return found
-
-
-# --- endurance
-
-
-async def soak(seconds: float = 600.0, count: int = 10_000) -> Numbers:
-    """Many accounts at the venue's limit, one answer in a hundred an error: memory, ages, loop lag."""
-    with exchange() as server, tempfile.TemporaryDirectory() as name:
-        store = stored(Path(name) / "s", int(count))
-        ours = Ours(server.url, store, limits=LIMITS)
-        ours.cycle.queue.ready_in = ours.reader.ready_in
-        server.set(errors=0.01, budget=2400, window=60)
-        lags, sizes, began = list[float](), list[float](), time.monotonic()
-        tick = began
-        cpu = time.process_time()
-        while time.monotonic() - began < seconds:
-            ours.cycle.dispatch()
-            tick = time.monotonic()
-            await asyncio.sleep(0.05)
-            lags.append(time.monotonic() - tick - 0.05)
-            if not sizes or time.monotonic() - began > 10 * len(sizes):
-                sizes.append(rss() / 1024**2)
-        told = server.stats()
-        await ours.cycle.stop(3)
-        await ours.reader.close()
-        ages = store.oldest_readings(now())
-        store.close()
-        half = len(sizes) // 2
-        return {
-            "seconds": seconds,
-            "accounts": count,
-            "cpu": (time.process_time() - cpu) / seconds,
-            "rss_mb": sizes[-1],
-            "grown_mb": sizes[-1] - sizes[half],
-            "refused": told["counts"].get("429", 0),
-            "errors": told["counts"].get("503", 0),
-            "readings": told["counts"].get("/fapi/v3/account", 0),
-            "lag": spread(lags),
-            "oldest_s": {venue: age.total_seconds() for venue, age in ages.items()},
-        }
-
-
 PARTS: dict[str, Callable[[], Any]] = {
     one.__name__: one
     for one in (
-        readings, start, memory, naive_memory, round_trip, budget, revaluation, ticks, flood, sending, hanging, queue,
-        soak,
+        readings, start, memory, naive_memory, round_trip, budget, revaluation, ticks, flood, sending, kills, hanging,
+        queue, due, stall, age, soak,
     )
 }  # fmt: skip
 

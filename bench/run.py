@@ -1,8 +1,9 @@
 """All measurements in one go, and what they say: bench/RESULTS.md and bench/results.png.
 
-    PYTHONPATH=. python bench/run.py [--soak SECONDS] [--only NAME ...] [--rows 1000000]
+    PYTHONPATH=. python bench/run.py [--soak 600] [--only NAME ...] [--rows 10000000]
 
-Each part runs in a process of its own; a naive way and a limit are measured in the same run. Nothing is contacted
+It takes about eight minutes. The venue's minutes, a burst at Telegram's pace and a crash with kills mostly wait: they
+run beside the first parts. Each part runs in a process of its own; a naive way and a limit are measured in the same run. Nothing is contacted
 but loopback servers.
 """
 
@@ -23,10 +24,11 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PARTS = (
-    "readings", "start", "memory", "naive_memory", "round_trip", "revaluation", "queue", "flood", "ticks", "hanging",
-    "sending", "budget", "soak",
+    "readings", "start", "memory", "naive_memory", "round_trip", "revaluation", "queue", "flood", "hanging", "stall",
+    "due", "ticks", "age", "soak", "sending", "kills", "budget",
 )  # fmt: skip
-WAITS = "budget"
+WAITS = ("sending", "kills", "budget")
+BESIDE = ("readings", "start", "memory", "naive_memory", "revaluation")  # told in CPU time, or short
 LEAST_KB = 0.5  # growth below this is lost in the pages that the start has freed
 Found = Mapping[str, Any]
 
@@ -129,10 +131,10 @@ def _revaluation(found: Found) -> tuple[str, bool]:
 def _ticks(found: Found) -> tuple[str, bool]:
     reading, told = found["ticks"]["reading"], found["ticks"]["projection"]
     text = (
-        f"p50 {reading['p50']:.0f} ms, p99 {reading['p99']:.0f} ms with a reading in between (instant venue); "
-        f"p50 {told['p50']:.0f} ms, p99 {told['p99']:.0f} ms as a projection"
+        f"p50 {reading['p50']:.1f} ms, p99 {reading['p99']:.0f} ms with a reading in between (instant venue); "
+        f"p50 {told['p50']:.1f} ms, p99 {told['p99']:.0f} ms as a projection"
     )
-    return text, reading["p50"] <= 10 and reading["p99"] <= 100
+    return text, max(reading["p50"], told["p50"]) <= 10 and max(reading["p99"], told["p99"]) <= 100
 
 
 def _flood(found: Found) -> tuple[str, bool]:
@@ -144,20 +146,59 @@ def _flood(found: Found) -> tuple[str, bool]:
 
 
 def _sending(found: Found) -> tuple[str, bool]:
-    sending = found["sending"]
-    text = f"{sending['per_second']:.1f}/s, {sending['lost']} lost, {sending['refused']} refused, {sending['cpu']:.0%} of a core"
-    return text + "; kills: tests/test_crash.py", sending["per_second"] >= 28 and not sending["lost"]
+    sending, kills = found["sending"], found["kills"]
+    text = (
+        f"{sending['per_second']:.1f}/s, {sending['lost']} lost, {sending['refused']} refused, {sending['cpu']:.0%} of a core; "
+        f"{kills['kills']} kills in a crash: {kills['lost']} of {kills['notices']} lost, {kills['twice']} told twice, "
+        f"{kills['unmarked']} of them without saying so"
+    )
+    return text, sending["per_second"] >= 28 and not sending["lost"] and not kills["lost"] and not kills["unmarked"]
+
+
+def _stall(found: Found) -> tuple[str, bool]:
+    stall = found["stall"]
+    text = (
+        f"{stall['due']} were due meanwhile, {stall['skipped']} skipped, all read {stall['caught_up_s']:.1f} s after it; "
+        f"half of the endangered after {stall['urgent']['p50']:.0f} ms, half of the calm after {stall['calm']['p50']:.0f} ms"
+    )
+    return text, not stall["skipped"] and stall["urgent"]["p50"] < stall["calm"]["p50"]
 
 
 def _queue(found: Found) -> tuple[str, bool]:
-    queue = found["queue"]
-    few, many = queue["100"]["ours_us"], queue["10000"]["ours_us"]
-    share = many * 10 / 1e6
-    return (
-        f"a look at the queue {few:.0f} us with 100, {many:.0f} us with 10,000 accounts: {share:.2%} of a core at ten a "
-        f"second (all accounts read for it: {queue['10000']['all_accounts_us'] / 1e3:.0f} ms)",
-        share <= 0.1,
+    due, few, many = found["due"], found["queue"]["100"]["ours_us"], found["queue"]["10000"]["ours_us"]
+    text = (
+        f"{due['queue']:.1%} of a core at {due['per_second']:.0f} a second ({due['written']:.1%} with the next time written); "
+        f"a look when nobody is due {few:.0f} us with 100, {many:.0f} us with 10,000 accounts (all accounts read for it: "
+        f"{found['queue']['10000']['all_accounts_us'] / 1e3:.0f} ms)"
     )
+    return text, due["queue"] <= 0.1
+
+
+def _lateness(found: Found) -> tuple[str, bool]:
+    late = found["due"]["late"]
+    return f"p50 {late['p50']:.0f} ms, p99 {late['p99']:.0f} ms, max {late['max']:.0f} ms", late["p99"] <= 150
+
+
+def _all_due(found: Found) -> tuple[str, bool]:
+    lag = found["soak"]["lag_all_due"]
+    text = f"p50 {lag['p50']:.1f}, p99 {lag['p99']:.0f}, max {lag['max']:.0f} ms while {found['soak']['accounts']:,} accounts are read"
+    return text, lag["max"] <= 20
+
+
+def _age(found: Found) -> tuple[str, bool]:
+    marks = found["soak"]["mark_age"]
+    return f"p99 {marks['p99'] / 1e3:.2f} s, marks given each second by the benchmark itself", marks["p99"] <= 2_000
+
+
+def _snapshots(found: Found) -> tuple[str, bool]:
+    age = found["age"]
+    calm, urgent = age["calm"]["p50"] / 1e3, age["urgent"]["p50"] / 1e3
+    text = (
+        f"time compressed: calm accounts every {calm:.1f} s (p50), the limit allows {age['left_bound_s']:.1f} s beside the "
+        f"{age['urgent_accounts']} endangered (x{calm / age['left_bound_s']:.2f}); those every {urgent:.1f} s, "
+        f"x{calm / urgent:.1f} as often; {age['refused']} refusals"
+    )
+    return text, calm <= 1.1 * age["left_bound_s"] and calm >= 5 * urgent and not age["refused"]
 
 
 def _hanging(found: Found) -> tuple[str, bool]:
@@ -168,12 +209,18 @@ def _hanging(found: Found) -> tuple[str, bool]:
 
 def _soak(found: Found) -> tuple[str, bool]:
     soak = found["soak"]
+    late = sum(soak["late"].values())
     return (
-        f"{soak['seconds']:.0f} s, {soak['accounts']:,} accounts: {soak['readings']} readings, {soak['errors']} errors, "
-        f"{soak['refused']} refusals; {soak['rss_mb']:.0f} MB, {soak['grown_mb']:+.1f} MB over the second half; loop lag "
-        f"p50 {soak['lag']['p50']:.1f}, p99 {soak['lag']['p99']:.0f}, max {soak['lag']['max']:.0f} ms",
-        soak["grown_mb"] <= 10 and soak["rss_mb"] <= 500 and soak["lag"]["max"] <= 25,
+        f"{soak['seconds']:.0f} s, {soak['accounts']:,} accounts every two minutes beside ticks and sends, {soak['cpu']:.0%} of a core: "
+        f"{soak['readings']} readings, {soak['errors']} errors; {soak['rss_mb']:.0f} MB, {soak['grown_mb']:+.1f} MB over the "
+        f"second half; the oldest reading {soak['oldest_s']:.0f} s old (told from {soak['worst_case_s']} s on), {late} late at the end",
+        soak["grown_mb"] <= 10 and soak["rss_mb"] <= 500 and soak["oldest_s"] <= soak["worst_case_s"],
     )
+
+
+def _lag(found: Found) -> tuple[str, bool]:
+    lag = found["soak"]["lag"]
+    return f"p50 {lag['p50']:.1f}, p99 {lag['p99']:.0f}, max {lag['max']:.0f} ms", lag["max"] <= 25 and lag["p99"] <= 10
 
 
 BARS: tuple[tuple[str, str, tuple[str, ...], Any], ...] = (
@@ -185,18 +232,16 @@ BARS: tuple[tuple[str, str, tuple[str, ...], Any], ...] = (
     ("G6 revaluation", "10,000 x 10 in 3 ms, x10 plain Python, x60 of a copy", ("revaluation",), _revaluation),
     ("G7 tick to Telegram", "p50 10 ms, p99 100 ms behind 10,000 messages", ("ticks",), _ticks),
     ("G8 flood wait", "others delayed by at most 50 ms", ("flood",), _flood),
-    ("G9 sending", ">= 28/s, none lost", ("sending",), _sending),
-    ("G11 queue", "<= 10 % of a core with 10,000 accounts", ("queue",), _queue),
+    ("G9 sending", ">= 28/s, none lost over kills", ("sending", "kills"), _sending),
+    ("G10 stall", "none skipped after 5 s, the endangered first", ("stall",), _stall),
+    ("G11 queue", "<= 10 % of a core with 10,000 accounts at 500/s", ("due", "queue"), _queue),
+    ("G11 lateness", "p99 <= 150 ms", ("due",), _lateness),
+    ("G11 all due at once", "loop lag <= 20 ms", ("soak",), _all_due),
     ("Hanging venue", "the other venue's deadlines kept to within 10 %", ("hanging",), _hanging),
-    ("G12 soak", "memory flat, <= 500 MB, loop lag <= 25 ms", ("soak",), _soak),
-)
-UNMEASURED = (
-    (
-        "G10 stall",
-        "no check skipped after a 5 s stall",
-        "no figure: the queue is in the database, so nothing is skipped",
-    ),
-    ("G14 age", "judged ratio <= 2 s old at p99", "no figure: Binance marks come each second, other venues' every 3 s"),
+    ("G12 soak", "memory flat, <= 500 MB, nobody older than is told", ("soak",), _soak),
+    ("G12 loop", "lag p99 <= 10 ms, max <= 25 ms in the soak", ("soak",), _lag),
+    ("G14 judged ratio", "marks <= 2 s old at p99", ("soak",), _age),
+    ("G14 snapshots", "<= 1.1 x what the limit allows, the endangered x5 as often", ("age",), _snapshots),
 )
 
 
@@ -212,17 +257,19 @@ def page(found: Found, stored: str) -> str:
         "| goal | bar | measured | |",
         "| --- | --- | --- | --- |",
         *(f"| {' | '.join(line)} |" for line in bars(found)),
-        *(f"| {name} | {bar} | {why} | not measured |" for name, bar, why in UNMEASURED),
+        "",
+        "Peers' loops were not measured again: HyperLiquidation-Bot and liquidation-alerter are published as no package; freqtrade,",
+        "which is, runs one account a process and has no loop over margins.",
         "",
         "A reading is complete: due account, credential out of the vault, two signed requests, snapshot, room in eleven",
         "scenarios (ten coins), grades, one transaction on disk. The naive way and bare aiohttp stop at the numbers.",
         "",
         "## Revaluation by size",
         "",
-        "| accounts x 10 positions | arrays | plain Python | copy of the same bytes |",
-        "| ---: | ---: | ---: | ---: |",
+        "| accounts x 10 positions | arrays | one symbol | plain Python | copy of the same bytes |",
+        "| ---: | ---: | ---: | ---: | ---: |",
         *(
-            f"| {int(count):,} | {at['arrays_ms']:.2f} ms | {at['python_ms']:.1f} ms | {at['copy_ms']:.3f} ms |"
+            f"| {int(count):,} | {at['arrays_ms']:.2f} ms | {at['one_symbol_ms']:.2f} ms | {at['python_ms']:.1f} ms | {at['copy_ms']:.3f} ms |"
             for count, at in (found.get("revaluation") or {}).items()
         ),
         "",
@@ -265,17 +312,18 @@ def picture(found: Found, path: Path) -> None:
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--soak", type=float, default=600.0)
-    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--soak", type=float, default=60.0)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--only", nargs="*", default=PARTS)
     given = parser.parse_args()
     found: dict[str, Any] = {}
-    beside = begun(WAITS) if WAITS in given.only else None  # it mostly waits for the exchange's minutes to pass
-    for part in given.only:
-        if part != WAITS:
-            found[part] = measured(part, begun(part, *((str(given.soak),) if part == "soak" else ())))
-    if beside is not None:
-        found[WAITS] = measured(WAITS, beside)
+    waiting = {part: begun(part) for part in given.only if part in WAITS}
+    order = [part for part in given.only if part not in WAITS]
+    for part in sorted(order, key=lambda one: one not in BESIDE):
+        if part not in BESIDE:
+            found |= {one: measured(one, waiting.pop(one)) for one in list(waiting)}
+        found[part] = measured(part, begun(part, *((str(given.soak),) if part == "soak" else ())))
+    found |= {one: measured(one, process) for one, process in waiting.items()}
     stored = history(given.rows) if given.rows else ""
     (HERE / "RESULTS.md").write_text(page(found, stored), encoding="utf-8")
     if found.get("revaluation"):
