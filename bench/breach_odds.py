@@ -31,7 +31,9 @@ from scipy.stats import genpareto, norm, t
 
 from bench.calibration import Window, windows
 from marginbot.domain.breach import CUSHIONS, HORIZONS, odds
+from marginbot.domain.volatility import MAJORS
 
+LARGE, SMALL, KEPT_BACK = "Bitcoin and Ether", "Smaller coins", "perpetuals kept back"
 Floats = npt.NDArray[np.float64]
 Rows = tuple[Floats, Floats, Floats]  # chance, lower and upper end at each of CUSHIONS
 Row = tuple[float, float, float, float, int]  # chance, lower and upper end, share that came true, cases
@@ -109,19 +111,34 @@ def _away(middle: Floats, end: Floats, factor: float) -> Floats:
     return np.asarray(np.clip(expit(near + factor * (far - near)), LEAST, 1.0))
 
 
-def fitted(shown: Sequence[Window]) -> dict[int, Rows]:
-    """The table for each horizon."""
-    return {hours: table(by_event(shown, hours)) for hours in HORIZONS}
+def fitted(shown: Sequence[Window]) -> dict[str, dict[int, Rows]]:
+    """The table for each kind of coin and horizon; a smaller coin is never taken for safer than a large one."""
+    majors, others = (
+        {hours: table(by_event([one for one in shown if is_major(one) is major], hours)) for hours in HORIZONS}
+        for major in (True, False)
+    )
+    worse = {hours: _worse(others[hours], majors[hours]) for hours in HORIZONS}
+    return {"_MAJORS": majors, "_OTHERS": worse}
+
+
+def _worse(one: Rows, other: Rows) -> Rows:
+    chance, low, high = (np.asarray(np.maximum(*pair)) for pair in zip(one, other, strict=True))
+    return chance, low, high
+
+
+def is_major(shown: Window) -> bool:
+    """Whether a window is of Bitcoin or Ether."""
+    return shown.name.split("USDT")[0] in MAJORS
 
 
 Judge = Callable[[Floats], Rows]
 
 
-def as_shipped(hours: int) -> Judge:
+def as_shipped(hours: int, *, major: bool) -> Judge:
     """What `marginbot.domain.breach` says at these cushions."""
 
     def judge(cushions: Floats) -> Rows:
-        said = [odds(float(at), hours) for at in cushions]
+        said = [odds(float(at), hours, major=major) for at in cushions]
         rows = [np.array([getattr(one, name) for one in said]) for name in ("chance", "low", "high")]
         return rows[0], rows[1], rows[2]
 
@@ -176,27 +193,26 @@ def _ordinary(names: Sequence[str] | Mapping[str, Floats]) -> int:
     return sum("ctrl" in name for name in names)
 
 
-def picture(found: dict[int, list[Row]], file: Path) -> None:
-    """Said against seen on the windows that judged, both logarithmic, with the stated interval as a bar."""
+def picture(shown: Mapping[str, Mapping[int, list[Row]]], file: Path) -> None:
+    """Said against seen where it was not fitted, both logarithmic, with the stated interval as a bar."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6, 5), dpi=120)
-    axes.plot([1e-4, 1], [1e-4, 1], color="grey", linewidth=0.8)
-    for (hours, rows), shift in zip(found.items(), (0.94, 1.0, 1.06), strict=True):
-        chance = np.array([row[0] for row in rows]) * shift
-        seen = np.array([max(row[3], 1e-4) for row in rows])
-        points = axes.plot(chance, seen, marker="o", linewidth=1, label=f"within {hours} h")
-        for at, row in zip(chance, rows, strict=True):
-            axes.plot([at, at], [max(row[1], 1e-4), row[2]], color=points[0].get_color(), alpha=0.4, linewidth=4)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("chance said (bar: stated interval)")
-    axes.set_ylabel("share that came true")
-    axes.legend()
-    axes.grid(alpha=0.3)
+    figure, panes = plt.subplots(1, len(shown), figsize=(6 * len(shown), 5), dpi=120, sharey=True)
+    for axes, (title, found) in zip(panes, shown.items(), strict=True):
+        axes.plot([1e-4, 1], [1e-4, 1], color="grey", linewidth=0.8)
+        for (hours, rows), shift in zip(found.items(), (0.94, 1.0, 1.06), strict=True):
+            chance = np.array([row[0] for row in rows]) * shift
+            seen = np.array([max(row[3], 1e-4) for row in rows])
+            points = axes.plot(chance, seen, marker="o", linewidth=1, label=f"within {hours} h")
+            for at, row in zip(chance, rows, strict=True):
+                axes.plot([at, at], [max(row[1], 1e-4), row[2]], color=points[0].get_color(), alpha=0.4, linewidth=4)
+        axes.set(title=title, xscale="log", yscale="log", xlabel="chance said (bar: stated interval)")
+        axes.grid(alpha=0.3)
+    panes[0].set_ylabel("share that came true")
+    panes[0].legend()
     figure.tight_layout()
     figure.savefig(file)
 
@@ -208,12 +224,12 @@ def choose(shown: Sequence[Window]) -> None:
         print(f"{name}: {held:.0%} of the buckets within, {under:.0%} came true less, {over:.0%} more often")
 
 
-def tables(parts: Mapping[str, Sequence[Window]]) -> tuple[str, dict[str, dict[int, list[Row]]]]:
-    """What came true in each part, as text and as rows."""
+def tables(parts: Mapping[str, tuple[bool, Sequence[Window]]]) -> tuple[str, dict[str, dict[int, list[Row]]]]:
+    """What came true in each part (with whether it is of large coins), as text and as rows."""
     lines, found = [], {}
-    for part, shown in parts.items():
-        found[part] = {hours: reliability(by_event(shown, hours), as_shipped(hours)) for hours in HORIZONS}
-        lines += [f"### The windows {part.replace('chosen', 'fitted')}", ""]
+    for part, (major, shown) in parts.items():
+        found[part] = {hours: reliability(by_event(shown, hours), as_shipped(hours, major=major)) for hours in HORIZONS}
+        lines += [f"### {part}", ""]
         lines += ["| within | said | stated interval | came true | cases |", "| --- | --- | --- | --- | --- |"]
         for hours, rows in found[part].items():
             for chance, low, high, share, count in rows:
@@ -224,26 +240,43 @@ def tables(parts: Mapping[str, Sequence[Window]]) -> tuple[str, dict[str, dict[i
 
 
 def main() -> None:
-    """Print the fitted table for the module and how it held on both halves of the windows."""
+    """Print the fitted tables for the module and how they held on both halves of the windows and those kept back."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", type=Path)
     parser.add_argument("--choose", action="store_true")
     options = parser.parse_args()
-    spot = list(windows(Path(os.environ["MARGINBOT_CORPUS"]), perpetuals=False))
-    parts = {part: [one for one in spot if one.part == part] for part in ("chosen on", "judged on")}
+    corpus = Path(os.environ["MARGINBOT_CORPUS"])
+    every = [*windows(corpus, perpetuals=False), *windows(corpus, perpetuals=True)]
+    chosen = [one for one in every if one.part == "chosen on"]
     if options.choose:
-        choose(parts["chosen on"])
+        choose([one for one in chosen if is_major(one)])
         return
-    for hours, rows in fitted(parts["chosen on"]).items():
-        print(f"    {hours}: (")
-        for row in rows:
-            print("        (" + ", ".join(f"{value:.3g}" for value in row) + "),")
-        print("    ),")
-    kept_back = list(windows(Path(os.environ["MARGINBOT_CORPUS"]), perpetuals=True))
-    text, found = tables({**parts, "kept back (perpetuals)": kept_back})
+    for name, found in fitted(chosen).items():
+        print(f"{name}: _Table = {{")
+        for hours, rows in found.items():
+            print(f"    {hours}: (")
+            for row in rows:
+                print("        (" + ", ".join(f"{value:.3g}" for value in row) + "),")
+            print("    ),")
+        print("}")
+    large, small = ([one for one in every if is_major(one) is major] for major in (True, False))
+    text, seen = tables(
+        {
+            f"{kind}, {part}": (kind == LARGE, [one for one in of_kind if one.part == key])
+            for kind, of_kind in ((LARGE, large), (SMALL, small))
+            for part, key in (
+                ("fitted on", "chosen on"),
+                ("judged on", "judged on"),
+                ("perpetuals kept back", "kept back"),
+            )
+        }
+    )
     print(text)
     if options.docs:
-        picture(found["judged on"], options.docs / "breach.png")
+        picture(
+            {part: seen[part] for part in (f"{LARGE}, judged on", f"{SMALL}, perpetuals kept back")},
+            options.docs / "breach.png",
+        )
         (options.docs / "breach-tables.md").write_text(text, encoding="utf-8")
 
 

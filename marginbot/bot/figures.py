@@ -181,11 +181,14 @@ def room(pool: PoolReport) -> str:
     return _(NO_BREACH) if pool.room_known else _(NOT_KNOWN)
 
 
-def chances(cushion: float | None) -> list[str]:
+def chances(pool: PoolReport) -> list[str]:
     """How often such a cushion was used up within 1, 8 and 24 hours; nothing where none is left or none can breach."""
-    if not cushion:
+    if not pool.cushion:
         return []
-    return [_("liquidation, an estimate, never a promise:"), *(_chance(found) for found in outlook(cushion))]
+    return [
+        _("liquidation, an estimate, never a promise:"),
+        *(_chance(found) for found in outlook(pool.cushion, pool.scenario)),
+    ]
 
 
 def _chance(found: Odds) -> str:

@@ -96,7 +96,7 @@ def single(standing: Standing, view: View) -> str:
     parts = [status([standing], view)]
     worst = standing.report.worst if standing.report else None
     if worst is not None and in_sight(standing, view):
-        parts += ["\n".join(lines)] if (lines := fig.chances(worst.cushion)) else []
+        parts += ["\n".join(lines)] if (lines := fig.chances(worst)) else []
     return "\n\n".join(parts)
 
 
@@ -235,7 +235,7 @@ def _pool_table(pool: PoolReport, report: AccountReport) -> str:
             lines.append(_("ratio by the exchange {ratio}", ratio=fig.percent(pool.reported_ratio)))
         lines.append(_("room {room}", room=fig.room(pool)))
         lines += [] if pool.cushion is None else [_("cushion {cushion}", cushion=fig.multiple(pool.cushion))]
-        lines += fig.chances(pool.cushion)
+        lines += fig.chances(pool)
     lines.append(_(EQUITY, equity=fig.money(pool.equity, pool.currency)))
     if pool.state is not PoolState.FLAT:
         lines.append(_("maintenance margin {amount}", amount=fig.money(pool.maintenance_margin, pool.currency)))
