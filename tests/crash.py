@@ -142,7 +142,7 @@ class Crash:
         """Everybody adds what they have."""
         for n, user in self.people.items():
             asked = self.tg.private(user, f"/add binanceusdm acc{n} api-key-number-{n:04} canary-secret-{n:04}")
-            self.tg.wait_for_sync(user, "Watching", 20.0, after=asked)
+            self.tg.wait_for_sync(user, "Watching", 60.0, after=asked)
 
     def fall(self, bot: RunningBot, kills: int, seconds: float, chance: random.Random, *, waves: int = 1) -> None:
         """The price falls to the floor while the bot is killed at random moments, and started again at once.
@@ -217,7 +217,7 @@ def live_through(
             if late is not None:
                 tg.faults.remove(late)
             bot.wait_until_healthy()
-            tg.wait_until_sync(lambda: crash.is_over() or None, 60.0, lambda: bot.log.read_text()[-3000:])
+            tg.wait_until_sync(lambda: crash.is_over() or None, 180.0, lambda: bot.log.read_text()[-3000:])
             assert bot.stop() == 0
             assert tg.violations == []
             assert tg.refusals == []

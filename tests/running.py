@@ -75,7 +75,7 @@ class RunningBot:
         except OSError:
             return 0, {}
 
-    def wait_until_healthy(self, timeout: float = 30.0) -> None:
+    def wait_until_healthy(self, timeout: float = 90.0) -> None:
         """Wait for a 200 of `/healthz`."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

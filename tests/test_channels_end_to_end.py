@@ -33,7 +33,7 @@ class Hook(ThreadingHTTPServer):
     def titles(self) -> list[str]:
         return [message["title"] for message in self.received]
 
-    def wait_for(self, wanted: str, timeout: float = 20.0) -> None:
+    def wait_for(self, wanted: str, timeout: float = 90.0) -> None:
         deadline = time.monotonic() + timeout
         while not any(wanted in title for title in self.titles()):
             assert time.monotonic() < deadline, self.titles()

@@ -24,7 +24,7 @@ def kept_at(path: Path) -> str | None:
 
 
 def wait_for_terms(bot: RunningBot, *, after: str | None = None) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         found = kept_at(bot.folder / "bot.db")
         if found is not None and found != after:

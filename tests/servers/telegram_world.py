@@ -256,7 +256,7 @@ class World:
         self,
         chat_id: int,
         wanted: Wanted,
-        timeout: float = 5.0,  # noqa: ASYNC109 - as in wait_for_sync
+        timeout: float = 30.0,  # noqa: ASYNC109 - as in wait_for_sync
         *,
         after: int = 0,
     ) -> Message:
@@ -264,7 +264,7 @@ class World:
         explain = self._missing(chat_id, wanted)
         return await self.wait_until(lambda: self._find(chat_id, wanted, after), timeout, explain)
 
-    def wait_for_sync(self, chat_id: int, wanted: Wanted, timeout: float = 5.0, *, after: int = 0) -> Message:
+    def wait_for_sync(self, chat_id: int, wanted: Wanted, timeout: float = 30.0, *, after: int = 0) -> Message:
         """wait_for, for a test without an event loop."""
         explain = self._missing(chat_id, wanted)
         return self.wait_until_sync(lambda: self._find(chat_id, wanted, after), timeout, explain)
@@ -272,7 +272,7 @@ class World:
     async def wait_until(
         self,
         look: Callable[[], T | None],
-        timeout: float = 5.0,  # noqa: ASYNC109 - as in wait_until_sync
+        timeout: float = 30.0,  # noqa: ASYNC109 - as in wait_until_sync
         explain: Callable[[], str] = lambda: "it never happened",
     ) -> T:
         """The first true value of `look`, asked again whenever something changes and ten times a second."""
@@ -288,7 +288,7 @@ class World:
     def wait_until_sync(
         self,
         look: Callable[[], T | None],
-        timeout: float = 5.0,
+        timeout: float = 30.0,
         explain: Callable[[], str] = lambda: "it never happened",
     ) -> T:
         """wait_until, for a test without an event loop."""
