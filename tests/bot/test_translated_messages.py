@@ -12,6 +12,7 @@ from marginbot.bot import figures as fig
 from marginbot.bot import (
     render_alert,
     render_bundle,
+    render_group,
     render_history,
     render_hours,
     render_replay,
@@ -35,6 +36,7 @@ from tests.bot.test_hours import NIGHT
 from tests.bot.test_phone_width import WIDTH, torn
 from tests.bot.test_render_alert import MESSAGES, SOON
 from tests.bot.test_render_forced import CLOSE
+from tests.bot.test_render_group import GROUPS
 from tests.bot.test_render_status import STATUSES, VIEW
 from tests.bot.test_replay import ACCOUNT, PAST
 from tests.bot.test_reports import several_accounts, story
@@ -79,6 +81,15 @@ def _forced() -> tuple[str, Rows]:
     return render_alert.alert(told, NOW), render_alert.buttons(told)
 
 
+def _group(name: str) -> Screen:
+    return lambda: (render_group.status(GROUPS[name], VIEW), ())
+
+
+def _board(name: str) -> Screen:
+    shown = GROUPS[name]
+    return lambda: (render_group.boarded(render_group.board(shown, VIEW), NOW, shown, VIEW), ())
+
+
 def _status(name: str) -> Screen:
     return lambda: (render_status.status(STATUSES[name], VIEW), (refresh(),))
 
@@ -95,6 +106,11 @@ SCREENS: dict[str, Screen] = {
     "status_critical_and_blind": _status("critical_and_blind"),
     "status_several_pools": _status("several_pools"),
     "status_snoozed": _status("snoozed"),
+    "group_status_amounts": _group("amounts"),
+    "group_board_all_states": _board("all_states"),
+    "group_board_dark": _board("dark"),
+    "group_worse": lambda: (render_group.worse(GROUPS["amounts"][:1], VIEW), ()),
+    "group_redacted": lambda: (render_group.redacted(GROUPS["amounts"][0], VIEW), ()),
     "details": _details,
     "positions": lambda: (render_status.positions([standing(report(CALM))], VIEW), ()),
 }

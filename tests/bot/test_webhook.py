@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from marginbot.bot.build import TelegramSide, build_telegram
+from marginbot.bot.polling import ALLOWED
 from marginbot.bot.webhook import SECRET_HEADER, Webhook, WebhookListener
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError
@@ -74,6 +75,7 @@ async def test_what_is_pushed_with_the_secret_is_answered(side: TelegramSide, tg
     assert await push(port, update(tg, "/help"), **secret(tg)) == 200
     await tg.wait_for(ALICE, "are we fine?")
     assert tg.calls("getUpdates") == []
+    assert tg.calls("setWebhook")[0].params["allowed_updates"] == ALLOWED
     assert side.health.trouble == ""
 
 
