@@ -1,6 +1,7 @@
-"""Every message of the bot as a phone shows it, light and dark, to be looked at.
+"""Every message of the bot as a phone shows it, light and dark, to be looked at; the main ones in each language.
 
     PYTHONPATH=. python bench/gallery.py FOLDER [--only alert_] [--png chromium]
+    PYTHONPATH=. python bench/gallery.py FOLDER --language ru --png chromium
     PYTHONPATH=. python bench/gallery.py FOLDER --phones alert_worsened_critical,topup --height 520 --png chromium
 
 Reads the golden messages of the tests and writes pages of six phones each into the folder; with `--png` the named
@@ -46,13 +47,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="messages whose name begins so")
+    parser.add_argument(
+        "--language", default="", help="the main messages in es, ru, tr or zh instead of all in English"
+    )
     parser.add_argument("--phones", help="exactly these messages, a phone each, on one page: the README's picture")
     parser.add_argument("--height", type=int, default=PHONE_HEIGHT + 50, help="of the pictures")
     parser.add_argument("--png", metavar="BROWSER", help="take pictures with this browser")
     wanted = parser.parse_args()
     wanted.folder.mkdir(parents=True, exist_ok=True)
-    paths = sorted(path for path in MESSAGES.glob("*.html") if path.name.startswith(wanted.only))
-    sheets = [_chosen(wanted.phones.split(","))] if wanted.phones else list(_sheets(paths))
+    messages = MESSAGES / wanted.language
+    paths = sorted(path for path in messages.glob("*.html") if path.name.startswith(wanted.only))
+    if not paths:
+        parser.error(f"no messages in {messages}")
+    sheets = [_chosen(messages, wanted.phones.split(","))] if wanted.phones else list(_sheets(paths))
     for theme, colours in THEMES.items():
         for number, phones in enumerate(sheets, start=1):
             page = wanted.folder / f"{theme}-{number:02}.html"
@@ -62,8 +69,8 @@ def main() -> None:
             print(page)
 
 
-def _chosen(names: Sequence[str]) -> Sequence[str]:
-    return [_message("", (MESSAGES / f"{name}.html").read_text(encoding="utf-8")) for name in names]
+def _chosen(folder: Path, names: Sequence[str]) -> Sequence[str]:
+    return [_message("", (folder / f"{name}.html").read_text(encoding="utf-8")) for name in names]
 
 
 def _sheets(paths: Sequence[Path]) -> Iterator[Sequence[str]]:

@@ -31,13 +31,22 @@ def wanted() -> set[Id]:
 
 
 def marked(source: str) -> Iterator[Id]:
-    """What is marked in a module, also inside of f-strings, where a reader of tokens does not look."""
+    """What is marked in a module, and what an error is raised with for people; also inside of f-strings."""
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            yield from _advised(node)
         if not isinstance(node, ast.Call) or (name := ast.unparse(node.func)) not in KEYWORDS:
             continue
         texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
         if len(texts) >= KEYWORDS[name]:
             yield texts[0] if KEYWORDS[name] == 1 else tuple(texts[: KEYWORDS[name]])
+
+
+def _advised(call: ast.Call) -> Iterator[str]:
+    """The advice of an error, where it is a text without anything put in."""
+    for keyword in call.keywords:
+        if keyword.arg == "advice" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
+            yield keyword.value.value
 
 
 def errors(kind: type[MarginbotError]) -> Iterator[type[MarginbotError]]:

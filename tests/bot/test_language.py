@@ -250,4 +250,5 @@ def test_everything_marked_is_found() -> None:
     assert ("{n} account", "{n} accounts") in wants  # with a number
     assert set(marked("""x = f"{a} {_('in it')}" + plural("one", "many", n) + _(TEXT)""")) == {"in it", ("one", "many")}
     assert "You may not do this. Nothing was changed." in wants  # of an error
+    assert "You have no account of that label." in wants  # of where it is raised
     assert not [text for text in wants if text == ""]
