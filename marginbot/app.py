@@ -22,6 +22,7 @@ from marginbot.bot.buddy_bell import BuddyBell
 from marginbot.bot.build import TelegramSide, build_bot, build_telegram
 from marginbot.bot.calls import Services
 from marginbot.bot.dialogue import Dialogues
+from marginbot.bot.language import read_in_language
 from marginbot.bot.operators import OperatorLine
 from marginbot.bot.render_turmoil import operators as turmoil_for_operators
 from marginbot.bot.teller import TelegramTeller
@@ -175,7 +176,7 @@ class Bot:
         desk = build_desk(store, reader, access)
         self._ringer = Channels()
         bot = build_bot(token, settings.telegram_api_url)
-        bell = BuddyBell(bot, self._ringer, store.name_of)
+        bell = BuddyBell(bot, self._ringer, store.name_of, store.language_of)
         self._channels = ChannelDesk(store, bell)
         self._reports = Reports(store=store, status=desk.status, pause=settings.pause)
         marks = VenueMarks(reader, settings.exchange_urls)
@@ -331,7 +332,9 @@ class Bot:
 
     async def _tell_operators(self, trouble: Trouble, people: int) -> None:
         for operator in sorted(self._settings.admin_ids):
-            await self._operators.tell(operator, turmoil_for_operators(trouble, people))
+            with read_in_language(self._store.language_of(operator)):
+                told = turmoil_for_operators(trouble, people)
+            await self._operators.tell(operator, told)
 
     def _is_reconciled(self) -> bool:
         return self._watch.cycle.caught_up or utc_now() - self._started_at > RECONCILE_WITHIN

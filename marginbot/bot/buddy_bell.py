@@ -8,7 +8,8 @@ from telegram import Bot
 
 from marginbot.bot import render_buddy
 from marginbot.bot.calls import Button
-from marginbot.bot.language import _
+from marginbot.bot.language import _, read_in_language
+from marginbot.bot.messenger import LanguageOf
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.escalation import Accepted, Rang, Ring, RingAgain, RingRefused
 from marginbot.domain.notices import Moved, Sent, TryAgain, Unreachable
@@ -20,10 +21,13 @@ from marginbot.flow.escalation import ReceiptState
 class BuddyBell:
     """A ringer (`flow.channels.Addresses`) that knows buddies beside the services of `others`."""
 
-    def __init__(self, bot: Bot, others: Addresses, name_of: Callable[[int], str]) -> None:
+    def __init__(
+        self, bot: Bot, others: Addresses, name_of: Callable[[int], str], language_of: LanguageOf = lambda _: None
+    ) -> None:
         self._bot = bot
         self._others = others
         self._name_of = name_of
+        self._language_of = language_of
 
     def parse(self, url: str) -> Address:
         """Nobody becomes a buddy by an address: they are asked."""
@@ -34,8 +38,9 @@ class BuddyBell:
         buddy = parse_buddy(url)
         if buddy is None:
             return await self._others.ring(url, ring)
-        html = render_buddy.in_danger(ring, self._name_of(buddy[1]))
-        stop = ((Button(_("Stop being their buddy"), f"bud:stop:{ring.channel.id}"),),)
+        with read_in_language(self._language_of(buddy[0])):
+            html = render_buddy.in_danger(ring, self._name_of(buddy[1]))
+            stop = ((Button(_("Stop being their buddy"), f"bud:stop:{ring.channel.id}"),),)
         return await self._told(Letter(chat_id=buddy[0], html=html, buttons=stop))
 
     async def say(self, url: str, title: str, body: str) -> Rang:
@@ -43,7 +48,9 @@ class BuddyBell:
         buddy = parse_buddy(url)
         if buddy is None:
             return await self._others.say(url, title, body)
-        return await self._told(Letter(chat_id=buddy[0], html=render_buddy.exercise(self._name_of(buddy[1]))))
+        with read_in_language(self._language_of(buddy[0])):
+            html = render_buddy.exercise(self._name_of(buddy[1]))
+        return await self._told(Letter(chat_id=buddy[0], html=html))
 
     async def receipt(self, url: str, receipt: str) -> ReceiptState:
         """A buddy acknowledges nothing."""

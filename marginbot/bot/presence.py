@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 ASK_AGAIN_AFTER = timedelta(minutes=10)  # whether an owner is still in a group
+REMOVED = later("I was removed from the group")
+LEFT = later("You are no longer in the group")
 RIGHTS = later(
     "Two rights are of use where you want them: “Pin messages” for the live board (/board), and “Delete messages”, so "
     "that a key sent here by mistake is gone at once."
@@ -67,8 +69,12 @@ class Presence:
         if regained is None:
             return
         since, missed = regained
-        now = self._services.clock()
         log.info("user %s can be reached again", person.user_id)
+        with read_in_language(self._store.language_of(person.user_id)):
+            self._voice.tell(person.user_id, self._regained(person, since, missed))
+
+    def _regained(self, person: Person, since: datetime, missed: int) -> str:
+        now = self._services.clock()
         untold = " " + plural("{n} was not delivered.", "{n} were not delivered.", missed) if missed else ""
         lines = [
             _(
@@ -82,7 +88,7 @@ class Presence:
         if standings:
             view = View(now=now, stale_after=self._services.stale_after)
             lines += [_("This is how things are now:"), "", render_status.status(standings, view)]
-        self._voice.tell(person.user_id, "\n".join(lines))
+        return "\n".join(lines)
 
     async def check_owners(self, chat_id: int, now: datetime) -> None:
         """Before a group is shown anything: owners who left it without the bot being told end their shares."""
@@ -106,25 +112,21 @@ class Presence:
         count = len(self._store.accounts_of(person.user_id))
         if not count:
             return
-        accounts = plural("{n} account", "{n} accounts", count)
         for operator in self._services.access.operators - {person.user_id}:
-            self._voice.tell(
-                operator,
-                _(
+            with read_in_language(self._store.language_of(operator)):
+                told = _(
                     "📵 {name} (user {user_id}, {accounts}) has blocked me. Alerts to that chat are off until "
                     "they unblock me or write to me.",
                     name=text(person.name, 40),
                     user_id=person.user_id,
-                    accounts=accounts,
-                ),
-            )
+                    accounts=plural("{n} account", "{n} accounts", count),
+                )
+            self._voice.tell(operator, told)
 
     def _group(self, change: ChatMemberUpdated) -> None:
         was, is_now = is_present(change.old_chat_member), is_present(change.new_chat_member)
         if was and not is_now:
-            self._tell_owners(
-                self._store.end_shares(change.chat.id), _("I was removed from the group"), change.chat.title
-            )
+            self._tell_owners(self._store.end_shares(change.chat.id), REMOVED, change.chat.title)
         elif is_now and not was:
             language = best(self._store.chosen_language(change.from_user.id), change.from_user.language_code)
             self._store.set_language(change.chat.id, language)
@@ -133,12 +135,12 @@ class Presence:
 
     def _gone(self, chat_id: int, title: str | None, user_id: int) -> None:
         self._asked.pop((chat_id, user_id), None)
-        self._tell_owners(self._store.end_shares(chat_id, user_id), _("You are no longer in the group"), title)
+        self._tell_owners(self._store.end_shares(chat_id, user_id), LEFT, title)
 
     def _tell_owners(self, accounts: Iterable[Account], what: str, title: str | None) -> None:
         name = f" “{text(title, 60)}”" if title else ""
         for chat_id, labels in labels_by_chat(accounts).items():
             log.info("accounts of chat %s are no longer shared with a group", chat_id)
-            self._voice.tell(
-                chat_id, _("👥 {what}{name}: it no longer sees <b>{labels}</b>.", what=what, name=name, labels=labels)
-            )
+            with read_in_language(self._store.language_of(chat_id)):
+                told = _("👥 {what}{name}: it no longer sees <b>{labels}</b>.", what=_(what), name=name, labels=labels)
+            self._voice.tell(chat_id, told)

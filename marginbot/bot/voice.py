@@ -14,7 +14,7 @@ from telegram.error import BadRequest, TelegramError
 
 from marginbot.bot.calls import Reply, Rows
 from marginbot.bot.figures import text
-from marginbot.bot.language import _, later
+from marginbot.bot.language import _, later, read_in_language
 from marginbot.bot.render import CAPTION_LIMIT, LIMIT, pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
 from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain, Unreachable
@@ -80,7 +80,8 @@ class Voice:
         """A group became a supergroup: keep to it, and tell the owners of what it sees."""
         seen = [self._store.account_by_id(account_id) for account_id in self._store.move_chat(old, new)]
         for chat_id, labels in labels_by_chat(seen).items():
-            self.tell(chat_id, _(MOVED).format(labels=labels))
+            with read_in_language(self._store.language_of(chat_id)):
+                self.tell(chat_id, _(MOVED, labels=labels))
 
     async def has_left(self, chat_id: int, user_id: int) -> bool:
         """Whether somebody is no longer in a group; where Telegram does not say so at once, they are taken to be."""

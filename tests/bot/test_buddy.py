@@ -65,7 +65,7 @@ class Scene:
 @pytest.fixture
 async def scene(desk: Desk, tg: TelegramServer) -> AsyncIterator[Scene]:
     bot, others = build_bot(TOKEN, tg.url), Channels()
-    bell = BuddyBell(bot, others, desk.store.name_of)
+    bell = BuddyBell(bot, others, desk.store.name_of, desk.store.language_of)
     access = Access(AccessMode.INVITE, frozenset(), desk.store)
     desk.services = replace(
         desk.services, access=access, channels=ChannelDesk(desk.store, bell), buddies=BuddyDesk(desk.store)
@@ -92,6 +92,16 @@ async def test_told_in_danger_without_figures_and_only_when_nobody_acknowledged(
         assert "secret-label" not in said
         assert "bybit" not in said.lower()
         assert not FIGURE.search(said), said
+
+
+async def test_a_buddy_is_told_in_their_own_language(scene: Scene) -> None:
+    await scene.agree()
+    scene.desk.store.set_language(CHARLIE, "ru")
+    scene.endanger()
+    await scene.ring()
+    await scene.ring(16 * 60)
+    message = await scene.tg.wait_for(CHARLIE, "не отвечает")
+    assert "КРИТИЧНО" in message.text
 
 
 async def test_an_acknowledgement_keeps_the_buddy_out_of_it(scene: Scene) -> None:

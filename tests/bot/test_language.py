@@ -39,7 +39,6 @@ EXEMPT = {
     "__init__.py": "a switch of the library",
     "language.py": "the names of the languages",
     "charts.py": "drawn with a font that knows Latin letters only",
-    "commands/data.py": "the names of the tables and of the file in an export",
     "build.py": "words for the log and for who starts the bot",
     "messenger.py": "only where an alert cannot be shown at all",
     "polling.py": "words for the log and /healthz",
@@ -234,6 +233,18 @@ async def test_a_group_speaks_as_who_added_the_bot(desk: Desk, bot: TelegramSide
     await tg.wait_for(GROUP, "Borsa hesaplarının teminatını izlerim.")
     tg.say(GROUP, BOB, "/help")
     await tg.wait_for(GROUP, "benden isteyebilecekleriniz")
+
+
+async def test_who_is_told_of_what_happens_elsewhere_is_told_in_their_own_language(
+    desk: Desk, bot: TelegramSide, tg: TelegramServer
+) -> None:
+    for owner, code in ((ALICE, "ru"), (BOB, "tr")):
+        desk.store.set_language(owner, code)
+        desk.store.share(GROUP, desk.add(owner, f"of-{owner}").id, amounts=False, now=desk.clock())
+    tg.user(CHARLIE, language_code="es")
+    tg.set_bot_status(GROUP, "kicked", by=CHARLIE)
+    await tg.wait_for(ALICE, "она больше не видит")
+    await tg.wait_for(BOB, "artık of-8 hesabını görmüyor")
 
 
 async def test_menus_in_each_language(bot: TelegramSide, tg: TelegramServer) -> None:

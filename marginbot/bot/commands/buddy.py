@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from marginbot.bot import render_buddy
 from marginbot.bot.calls import Button, Call, Reply, Rows, Services, wrong_usage
 from marginbot.bot.commands.channels import when
-from marginbot.bot.language import _
+from marginbot.bot.language import _, read_in_language
 from marginbot.domain.errors import RequestError
 from marginbot.flow.buddies import DEFAULT_DELAY, DEFAULT_FROM, BuddyDesk
 
@@ -59,16 +59,22 @@ def answered(call: Call, code: str, services: Services, *, yes: bool) -> tuple[s
     desk = _desk(services)
     if not yes:
         owner = desk.decline(code, call.person, call.at).owner
-        return render_buddy.declined(owner), owner.user_id, render_buddy.was_declined(call.person)
+        with read_in_language(services.store.language_of(owner.user_id)):
+            told = render_buddy.was_declined(call.person)
+        return render_buddy.declined(owner), owner.user_id, told
     asked = desk.question(code, call.person, call.at)
     desk.agree(code, call.person, call.at)
-    return render_buddy.agreed(asked), asked.owner.user_id, render_buddy.has_agreed(call.person, asked)
+    with read_in_language(services.store.language_of(asked.owner.user_id)):
+        told = render_buddy.has_agreed(call.person, asked)
+    return render_buddy.agreed(asked), asked.owner.user_id, told
 
 
 def stopped(call: Call, channel_id: int, services: Services) -> tuple[str, int, str]:
     """The button under a message to a buddy: what they are told, and what is told to whom."""
     owner = _desk(services).quit(call.person.user_id, channel_id)
-    return render_buddy.stopped(owner), owner.user_id, render_buddy.has_stopped(call.person)
+    with read_in_language(services.store.language_of(owner.user_id)):
+        told = render_buddy.has_stopped(call.person)
+    return render_buddy.stopped(owner), owner.user_id, told
 
 
 def _desk(services: Services) -> BuddyDesk:

@@ -17,6 +17,8 @@ FORGET = "forget"
 MOST_LISTED = 60
 PLAIN_LIMIT = 5 * 1024**2  # a larger file is sent compressed
 FILE_LIMIT = 50 * 1024**2  # the largest file that Telegram takes from a bot
+_FILE = "marginbot-{day}.json"
+_PACKED = ".gz"
 NOTHING = later("I hold nothing about you.")
 FORGOTTEN = later(
     "🗑 Done. Your accounts, keys, history, channels and shares are deleted and their place in "
@@ -72,27 +74,34 @@ async def export(call: Call, services: Services) -> Reply:
         services.store.pools(account.id)  # writes what of its history was in memory only
     data = services.store.personal_data(call.person.user_id)
     if not data:
-        return Reply(html=NOTHING)
+        return Reply(html=_(NOTHING))
     document = await asyncio.to_thread(exported, data, call.at.date())
     count = sum(len(rows) for rows in data.values())
     return Reply(
-        html=f"📄 All that I hold about you: {count} records. Your keys and the addresses of your channels are left "
-        "out: they are sealed, and never leave. Money and prices in the history have five digits. "
-        "/forget deletes everything.",
+        html=_(
+            "📄 All that I hold about you: {count} records. Your keys and the addresses of your channels are left "
+            "out: they are sealed, and never leave. Money and prices in the history have five digits. "
+            "/forget deletes everything.",
+            count=count,
+        ),
         document=document,
     )
 
 
 def exported(data: Mapping[str, object], day: date) -> Document:
     """A person's data as a JSON file, compressed where it is large; `LimitReached` where even that is too large."""
-    name, content = f"marginbot-{day}.json", json.dumps(data, indent=1, ensure_ascii=False, default=str).encode()
+    name, content = _FILE.format(day=day), json.dumps(data, indent=1, ensure_ascii=False, default=str).encode()
     if len(content) > PLAIN_LIMIT:
-        name, content = f"{name}.gz", gzip.compress(content)
+        name, content = name + _PACKED, gzip.compress(content)
     if len(content) > FILE_LIMIT:
         raise LimitReached(
             "an export too large to send",
-            advice=f"What I hold about you is {len(content) / 1024**2:.0f} MB, compressed; Telegram takes "
-            f"{FILE_LIMIT // 1024**2} MB from a bot. Ask the operator to hand it to you. Nothing was sent.",
+            advice=_(
+                "What I hold about you is {size} MB, compressed; Telegram takes {limit} MB from a bot. Ask the "
+                "operator to hand it to you. Nothing was sent.",
+                size=f"{len(content) / 1024**2:.0f}",
+                limit=FILE_LIMIT // 1024**2,
+            ),
         )
     return Document(name, content)
 
