@@ -9,11 +9,12 @@ import socket
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from marginbot.app import reading, stored, utc_now
-from marginbot.bot.probe import probe_token
+from marginbot.bot.probe import WebhookState, probe_token, probe_webhook
 from marginbot.config import Settings
 from marginbot.domain.errors import ConfigError, MarginbotError, ReadingError, VaultError
 from marginbot.exchanges.reader import CcxtReader
@@ -22,6 +23,7 @@ from marginbot.flow.ports import Account, Unreadable
 from marginbot.store import SqliteStore, open_database, parse_master_key, pending
 
 TOLERATED_SKEW = timedelta(seconds=1)
+RECENT = timedelta(hours=1)  # an older failure of a push is history
 LEAST_FREE = 200_000_000  # bytes; a hundred accounts write less in a year
 
 
@@ -55,7 +57,7 @@ def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
 async def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order in which they depend on each other."""
     findings = [Finding("configuration", ok=True, text="read"), _folder(settings), _health_page(settings)]
-    findings.append(await _telegram(settings))
+    findings += [await _telegram(settings), *await _webhook(settings)]
     if not settings.database.exists():
         return [*findings, Finding("database", ok=True, text="none yet, it will be made"), _master_key(settings)]
     return [*findings, _schema(settings), *await _stored(settings)]
@@ -136,6 +138,34 @@ async def _telegram(settings: Settings) -> Finding:
         remedy = "take the token from @BotFather (/mybots), and see that api.telegram.org can be reached from here"
         return Finding("Telegram", ok=False, text=str(error), remedy=remedy)
     return Finding("Telegram", ok=True, text=f"the token belongs to @{name}")
+
+
+async def _webhook(settings: Settings) -> list[Finding]:
+    """Where updates are pushed: whether Telegram pushes them there, and whether they arrive."""
+    if settings.webhook_url is None:
+        return []
+    try:
+        found = await probe_webhook(settings.require_token(), settings.telegram_api_url)
+    except ConfigError as error:
+        return [Finding("webhook", ok=False, text=str(error))]
+    return [judge_webhook(found, settings.webhook_url, utc_now())]
+
+
+def judge_webhook(found: WebhookState, wanted: str, now: datetime) -> Finding:
+    """What to make of Telegram's view. An address is named by its host alone: its path may be known to nobody else."""
+    waiting = f"{found.waiting} updates wait"
+    if not found.url:
+        return Finding("webhook", ok=True, text=f"none is set yet, the bot does that when it starts; {waiting}")
+    if found.url != wanted:
+        host = urlsplit(found.url).hostname
+        remedy = "start the bot anew, and see that no other program uses this token"
+        return Finding("webhook", ok=False, text=f"Telegram pushes to another address, at {host}", remedy=remedy)
+    if found.failed_at is not None and now - found.failed_at < RECENT:
+        ago = (now - found.failed_at) // timedelta(minutes=1)
+        remedy = "see that your HTTPS proxy has a valid certificate and passes requests on to MARGINBOT_WEBHOOK_LISTEN"
+        words = f"a push failed {ago} min ago ({found.error[:100]}); {waiting}"
+        return Finding("webhook", ok=False, text=words, remedy=remedy)
+    return Finding("webhook", ok=True, text=f"set; {waiting}")
 
 
 async def _accounts(store: SqliteStore, reader: CcxtReader) -> list[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from marginbot.app import reading, utc_now
 from marginbot.config import Settings
 from marginbot.lookback import spec_for
+from marginbot.progress import bar
 from marginbot.sim.hindsight import parse_period
 from marginbot.sim.replay import Outcome, run
 from marginbot.snapshot import credential_for, find_account
@@ -20,7 +21,15 @@ async def look_back(
     days = parse_period(period)
     async with reading(settings) as reader:
         venue, snapshot = await find_account(reader, exchange, lambda v: credential_for(v, key, os.environ, ask))
-        spec, notes = await spec_for(
-            reader, venue.id, snapshot, period=days, poll=settings.poll_interval, now=utc_now()
-        )
-    return run(spec), notes
+        with bar("fetching past prices") as progress:
+            spec, notes = await spec_for(
+                reader,
+                venue.id,
+                snapshot,
+                period=days,
+                poll=settings.poll_interval,
+                now=utc_now(),
+                progress=progress,
+            )
+    with bar("replaying") as progress:
+        return run(spec, progress=progress), notes

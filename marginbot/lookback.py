@@ -34,17 +34,28 @@ class PastReader(ExchangeReader, Protocol):
 
 
 async def spec_for(
-    reader: PastReader, exchange: str, snapshot: Snapshot, *, period: Period, poll: float, now: datetime
+    reader: PastReader,
+    exchange: str,
+    snapshot: Snapshot,
+    *,
+    period: Period,
+    poll: float,
+    now: datetime,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Spec, tuple[str, ...]]:
-    """An account's replay over a period, and what was left out of it; `BadSpec` where there is nothing to replay."""
+    """An account's replay over a period, and what was left out of it; `BadSpec` where there is nothing to replay.
+
+    `progress` hears of how many coins the prices are there.
+    """
     portfolios, notes = portfolios_of(snapshot)
     if not portfolios:
         raise BadSpec("; ".join(notes) or "the account holds no position: there is nothing to replay")
     start, end = period
-    bars = {
-        name: await reader.history(exchange, name, start - WARM_UP, end, now)
-        for name in underlyings(snapshot, {portfolio.name for portfolio in portfolios})
-    }
+    names = underlyings(snapshot, {portfolio.name for portfolio in portfolios})
+    bars: dict[str, list[Bar]] = {}
+    for done, name in enumerate(names):
+        progress(done, len(names))
+        bars[name] = await reader.history(exchange, name, start - WARM_UP, end, now)
     return spec_of(portfolios, bars, period, poll), notes
 
 

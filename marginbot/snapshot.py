@@ -14,6 +14,7 @@ from marginbot.domain.report import AccountReport, assess
 from marginbot.flow.cycle import take_reading, underlyings_of
 from marginbot.flow.ports import Credential, ExchangeReader, Unreadable, VenueInfo
 from marginbot.flow.registration import find_venue
+from marginbot.progress import bar
 
 VARIABLES = {"key": "MARGINBOT_KEY", "secret": "MARGINBOT_SECRET", "passphrase": "MARGINBOT_PASSPHRASE"}
 
@@ -39,7 +40,8 @@ async def find_account(
     venue = find_venue(reader.venues(), exchange)
     given = credential(venue)
     reader.check_form(venue.id, given)
-    found, _ = await take_reading(reader, venue.id, given, utc_now())
+    with bar("reading markets, tiers and the account"):
+        found, _ = await take_reading(reader, venue.id, given, utc_now())
     if isinstance(found, Unreadable):
         raise CannotRead(f"{venue.id}: {found.cause}: {found.detail}", advice=found.advice)
     return venue, found

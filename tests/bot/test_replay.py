@@ -20,7 +20,7 @@ from marginbot.domain.margin import Snapshot
 from marginbot.domain.volatility import Bar
 from marginbot.flow.hindsight import Past, PastPool
 from marginbot.flow.ports import Account, Credential, Person
-from marginbot.lookback import LookBack
+from marginbot.lookback import LookBack, spec_for
 from marginbot.sim.book import Account as BookAccount
 from marginbot.sim.book import wallets
 from marginbot.sim.exchange import SimulatedExchange
@@ -69,6 +69,21 @@ async def test_the_day_it_would_have_died(desk: Desk) -> None:
     assert "main · bybit · 10 Oct 2025" in told
     assert "💀 cross USDT\nliquidated 10 Oct 06:22 UTC" in told
     assert "emergency 0" in told and "before" in told
+
+
+async def test_fetching_prices_tells_how_far_it_is(desk: Desk) -> None:
+    desk.reader.past = falling(10, 85)
+    heard: list[tuple[int, int]] = []
+    await spec_for(
+        desk.reader,
+        "bybit",
+        ten_times("BTC", "ETH"),
+        period=(DAY, DAY + timedelta(days=1)),
+        poll=30,
+        now=desk.clock(),
+        progress=lambda done, total: heard.append((done, total)),
+    )
+    assert heard == [(0, 2), (1, 2)]
 
 
 async def test_the_day_it_would_have_outlived(desk: Desk) -> None:
