@@ -181,13 +181,13 @@ async def turning(cycle: Cycle, seconds: float) -> None:
         await asyncio.sleep(TICK)
 
 
-async def age(count: int = 1_000, window: float = 4.0) -> Numbers:
-    """Pauses between readings at a venue's limit, time compressed fifteen times: 2,400 weight in four seconds."""
+async def age(count: int = 1_000, window: float = 10.0) -> Numbers:
+    """Pauses between readings at a venue's limit, time compressed six times: 2,400 weight in ten seconds."""
     limits = {VENUE: tuple(replace(limit, seconds=window) for limit in LIMITS[VENUE])}
     with exchange() as server, tempfile.TemporaryDirectory() as folder:
         store = crowd(Path(folder) / "a.db", int(count))
         reader = CcxtReader({VENUE: server.url}, limits=limits)
-        cycle = Cycle(reader, store, settings=replace(SETTINGS, poll_interval=timedelta(seconds=12)), clock=now)
+        cycle = Cycle(reader, store, settings=replace(SETTINGS, poll_interval=timedelta(seconds=30)), clock=now)
         cycle.queue.ready_in = reader.ready_in
         read_at, urgent = defaultdict[int, list[float]](list), set[int]()
 
@@ -202,7 +202,7 @@ async def age(count: int = 1_000, window: float = 4.0) -> Numbers:
         while len(read_at) < count:  # the first readings also ask for what seldom changes
             await turning(cycle, 1)
         began = time.monotonic()
-        await turning(cycle, 45)
+        await turning(cycle, 90)
         told = server.stats()
         await cycle.stop(3)
         await reader.close()
