@@ -14,6 +14,7 @@ from marginbot.domain.errors import Cause, NoSuchAccount, ReadingError, VaultErr
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.volatility import Volatility
 from marginbot.flow import trail
+from marginbot.flow.batch import Batch
 from marginbot.flow.decide import ACCOUNT, Context, CycleSettings, judged, our_fault
 from marginbot.flow.due import DueQueue
 from marginbot.flow.meter import Meter, Unmetered
@@ -53,6 +54,7 @@ class Cycle:
         # By venue: one that hangs delays nobody else's accounts.
         self.queue = DueQueue(store, at_once=concurrency)
         self.tasks = Tasks()
+        self._batch: Batch[CycleRecord] = Batch(store)
         self.completed_at: datetime | None = None
         self.caught_up = False  # whether there was a moment since the start when no account waited
         self.on_notices: Callable[[], None] = lambda: None
@@ -65,7 +67,7 @@ class Cycle:
         self.queue.release(now)
         due = self.queue.take_all(now)
         if due:
-            self.tasks.spawn(self._batch(due))
+            self.tasks.spawn(self._side_by_side(due))
         elif self.queue.is_idle:  # nothing due while others are being read is not a complete cycle
             self.completed_at, self.caught_up = now, True
             self._meter.cycle(now - now)
@@ -77,7 +79,7 @@ class Cycle:
         await self.tasks.settle()
         return count
 
-    async def _batch(self, due: Sequence[Account]) -> None:
+    async def _side_by_side(self, due: Sequence[Account]) -> None:
         began = self._clock()
         if all(await asyncio.gather(*(self._guarded(account) for account in due))):
             self.completed_at = self._clock()
@@ -90,7 +92,7 @@ class Cycle:
         finally:
             self.queue.done(account)
         if self.queue.has_more(account.exchange) and (due := self.queue.take(account.exchange, self._clock())):
-            self.tasks.spawn(self._batch(due))  # whose turn it is takes the place that was left
+            self.tasks.spawn(self._side_by_side(due))  # whose turn it is takes the place that was left
         return is_written
 
     async def _tried(self, account: Account) -> bool:
@@ -139,14 +141,22 @@ class Cycle:
         """Read one account and write down what follows."""
         reading, volatilities = await self._reading(account)
         self._meter.reading(account.exchange, reading.cause if isinstance(reading, Unreadable) else "ok")
-        # From here to the end nothing is awaited: what a person does meanwhile is either seen or comes after.
+        # Each of the two in one go: what a person does meanwhile is either seen or comes after.
+        return await self._batch.add(
+            lambda: self._recorded(account, reading, volatilities),
+            lambda record: self._follow_up(account, reading, record),
+        )
+
+    def _recorded(self, account: Account, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:
         record = self.conclude(account, reading, volatilities)
         self._store.record(record)
+        return record
+
+    def _follow_up(self, account: Account, reading: Reading, record: CycleRecord) -> None:
         if isinstance(reading, Unreadable):
             trail.unread(account.id, account.exchange, reading)
         trail.decided(record.notices)
         self.on_recorded(account, record)
-        return record
 
     def conclude(self, account: Account, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:
         """What follows from a reading as things stand now; to be written down before anything is awaited."""

@@ -7,6 +7,7 @@ each is one transaction. Identifiers of people and chats are Telegram's.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
@@ -178,6 +179,9 @@ class KnownPerson:
 
 class Store(Protocol):
     """Everything that must survive a kill. Raises nothing but errors of the domain."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """Everything written within is on disk afterwards, or nothing is and it raises. Nothing may wait inside."""
 
     # people
     def remember_person(self, person: Person, chat_id: int, now: datetime) -> None: ...

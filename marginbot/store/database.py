@@ -60,6 +60,20 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
+def part(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing, within a transaction that goes on either way."""
+    conn.execute("SAVEPOINT part")
+    try:
+        yield conn
+        conn.execute("RELEASE part")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK TO part")
+            conn.execute("RELEASE part")
+        raise
+
+
+@contextmanager
 def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All or nothing. Never await inside: another task's statements would join in."""
     conn.execute("BEGIN IMMEDIATE")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from marginbot.store.database import transaction, translated
+from marginbot.store.database import StoreFailed, part, transaction, translated
 from marginbot.store.vault import Vault
 
 Row = dict[str, Any]
@@ -21,14 +21,27 @@ class Rows:
     def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
         self._vault = vault
+        self._is_together = False
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction around several methods, each of which stays all or nothing. Never await inside."""
+        with translated(), transaction(self._db.conn):
+            self._is_together = True
+            try:
+                yield
+            finally:
+                self._is_together = False
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with translated(), transaction(self._db.conn) as conn:
+        if self._is_together and not self._db.conn.in_transaction:
+            raise StoreFailed("the transaction was lost")  # SQLite gives a whole one up when the disk is full
+        with translated(), (part if self._is_together else transaction)(self._db.conn) as conn:
             yield conn
 
     @contextmanager

@@ -189,6 +189,26 @@ def test_failure_02_killed_anywhere_in_a_record_it_is_there_whole_or_not_at_all(
     assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1]
 
 
+def test_killed_anywhere_in_several_records_all_are_there_or_none(path: Path) -> None:
+    store = open_store(path, KEY)
+    accounts = [add(store, label=label) for label in ("one", "two")]
+    store.close()
+
+    def work(arm: Callable[..., None]) -> None:
+        inside = open_store(path, KEY)
+        arm(inside._db.conn)
+        with inside.together():
+            for account in accounts:
+                inside.record(cycle_record(account))
+
+    deaths = 0
+    while dies_at(deaths + 1, work):
+        deaths += 1
+        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0]
+    assert deaths >= 20
+    assert [len(rows(path, table)) for table in TABLES] == [4, 2, 2, 2]
+
+
 def test_an_account_s_mute_does_not_outlive_its_blindness_even_if_set_meanwhile(store: SqliteStore) -> None:
     account = add(store)
     blind = AlertState(grade=Grade.CRITICAL, blind_since=NOW)
