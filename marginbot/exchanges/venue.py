@@ -175,7 +175,7 @@ def number(row: Mapping[str, Any], *names: str) -> Decimal | None:
     for name in names:
         value = row.get(name)
         if value is not None and value != "":
-            return _decimal(value, name)
+            return _of_text(value, name) if value.__class__ is str else _decimal(value, name)
     return None
 
 
@@ -232,9 +232,13 @@ def total(values: Iterable[Decimal | None]) -> Decimal | None:
 def _decimal(value: Any, name: str) -> Decimal:
     if isinstance(value, bool):
         raise BadPayload(f"field {name} is not a number")
+    # Numbers the venue sends unquoted are floats by now; their shortest text is what was sent.
+    return _of_text(value if isinstance(value, Decimal) else str(value), name)
+
+
+def _of_text(text: str | Decimal, name: str) -> Decimal:
     try:
-        # Numbers the venue sends unquoted are floats by now; their shortest text is what was sent.
-        result = value if isinstance(value, Decimal) else Decimal(str(value))
+        result = Decimal(text)
     except InvalidOperation:
         raise BadPayload(f"field {name} is not a number") from None
     if not result.is_finite():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from marginbot.domain.alerting import DEFAULT_REMINDERS, Reminders
-from marginbot.domain.errors import Cause, LabelTaken, MarginbotError, NoSuchAccount
+from marginbot.domain.errors import Cause, LabelTaken, MarginbotError, NoSuchAccount, VaultError
 from marginbot.domain.grading import DEFAULT_LADDERS, Ladders
 from marginbot.flow.ports import Account, Credential, Person
 from marginbot.store.codec import LADDERS, optional_time_of, text_of, time_of
@@ -71,9 +71,12 @@ class Accounts(Rows):
 
     def credential(self, account_id: int) -> Credential:
         """Open the sealed credential; `VaultError` when that fails, `NoSuchAccount` when it was removed."""
-        self._by_id(account_id)
-        with translated():
-            return self._vault.open(account_id)
+        try:
+            with translated():
+                return self._vault.open(account_id)
+        except VaultError:
+            self._by_id(account_id)  # its secret went with it
+            raise
 
     def remove_account(self, user_id: int, label: str) -> None:
         """Delete the account, its secret, history, shares and pending notices, also from the write-ahead log."""

@@ -51,7 +51,9 @@ class Rows:
 
     def _all(self, sql: str, *values: object) -> list[Row]:
         with translated():
-            return list(self._db.query(sql, values))
+            found = self._db.conn.execute(sql, values)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def _one(self, sql: str, *values: object) -> Row | None:
         rows = self._all(sql, *values)

@@ -80,9 +80,9 @@ def _held(key: Key, amount: Decimal, sources: Sequence[Row], *, reference: Refer
         side=side,
         contracts=abs(amount),
         notional=notional,
-        entry_price=_first(price(row, "entryPrice") for row in sources),
+        entry_price=_first_price(sources, "entryPrice"),
         mark_price=mark,
-        liquidation_price=_first(price(row, "liquidationPrice") for row in sources),
+        liquidation_price=_first_price(sources, "liquidationPrice"),
         maintenance_margin=told,
         unrealized_pnl=_first(_pnl(row) for row in reversed(sources)),
         coin_settled=instrument.is_inverse,
@@ -117,7 +117,7 @@ def _notional_and_mark(
     size: Decimal, sources: Sequence[Row], instrument: Instrument
 ) -> tuple[Decimal | None, Decimal | None]:
     """Value (of COIN-M: in the coin) and mark price; each is found from the other where only one is given."""
-    mark = _first(price(row, "markPrice") for row in sources)
+    mark = _first_price(sources, "markPrice")
     values = [abs(value) for row in sources if (value := number(row, "notional", "notionalValue"))]
     face = size * instrument.contract_size
     if not values:
@@ -228,6 +228,14 @@ def _differ(one: Row | None, other: Row | None) -> bool:
         return False  # the usual case, and text is quickly compared
     sizes = [Decimal(0) if row is None else number(row, "positionAmt") for row in (one, other)]
     return None not in sizes and sizes[0] != sizes[1]
+
+
+def _first_price(sources: Sequence[Row], name: str) -> Decimal | None:
+    for row in sources:
+        found = price(row, name)
+        if found is not None:
+            return found
+    return None
 
 
 def _first(values: Iterable[Any]) -> Any:
