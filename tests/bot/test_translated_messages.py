@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marginbot.bot import figures as fig
 from marginbot.bot import (
@@ -25,8 +27,10 @@ from marginbot.bot.figures import width
 from marginbot.bot.language import _, read_in_language
 from marginbot.bot.messenger import TelegramMessenger
 from marginbot.bot.refresh import refresh
+from marginbot.bot.render import LIMIT, length
 from marginbot.domain.alerting import Reason
-from marginbot.domain.notices import Sent
+from marginbot.domain.notices import Facts, Sent
+from marginbot.flow.deliver import MOST_IN_A_BUNDLE
 from tests.bot.builders import ALICE, BOB, CALM, FLAT, GROUP, NOW, facts, notice, pool, report, standing
 from tests.bot.catalogues import TRANSLATED, messages, strings
 from tests.bot.golden import check
@@ -34,7 +38,7 @@ from tests.bot.test_bundle import THREE
 from tests.bot.test_history import EPISODES
 from tests.bot.test_hours import NIGHT
 from tests.bot.test_phone_width import WIDTH, torn
-from tests.bot.test_render_alert import MESSAGES, SOON
+from tests.bot.test_render_alert import MESSAGES, SOON, any_facts
 from tests.bot.test_render_forced import CLOSE
 from tests.bot.test_render_group import GROUPS
 from tests.bot.test_render_status import STATUSES, VIEW
@@ -43,6 +47,7 @@ from tests.bot.test_reports import several_accounts, story
 from tests.builders import T0
 from tests.servers.telegram import TOKEN, TelegramServer
 from tests.servers.telegram_html import plain_text
+from tests.servers.telegram_methods import formatted
 
 Screen = Callable[[], tuple[str, Rows]]
 ALERTS = (
@@ -160,6 +165,18 @@ def test_one_grade_in_capitals(name: str, code: str) -> None:
         assert len(set(loud.findall(plain_text(render_alert.alert(MESSAGES[name], NOW))))) <= 1
         if MESSAGES[name].facts.pool is not None and MESSAGES[name].facts.reason is Reason.WORSENED:
             assert len(loud.findall(plain_text(render_alert.alert(MESSAGES[name], NOW)))) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_facts(), st.sampled_from(TRANSLATED))
+def test_nothing_in_the_facts_can_break_a_message_in_any_language(drawn: Facts, code: str) -> None:
+    told = notice(drawn, subject="cross:USDT")
+    with read_in_language(code):
+        assert length(render_alert.alert(told, NOW)) <= LIMIT
+        assert len(render_alert.short(told)) <= 400
+        html = render_bundle.bundle([told] * MOST_IN_A_BUNDLE, NOW)
+    assert length(html) <= LIMIT
+    formatted(html, "HTML")
 
 
 def test_no_label_looks_like_a_grade_in_any_language() -> None:
