@@ -16,9 +16,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from bench.bot_api import telegram
 from bench.exchange import exchange
 from bench.readings import NO_LIMITS, credential, now, rss
-from bench.telegram import telegram
 from bench.worlds import SETTINGS, Numbers, Scripted, single, spread
 from marginbot.bot.build import build_bot
 from marginbot.bot.messenger import TelegramMessenger
