@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, settings
 
 # Time limits of single examples say more about the machine than about the code.
 settings.register_profile("marginbot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("marginbot")
+# The same examples each time: what a commit is held to must not change from run to run. People get new ones.
+settings.register_profile("repeatable", parent=settings.get_profile("marginbot"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "marginbot"))
 
 CORPUS = os.environ.get("MARGINBOT_CORPUS", "")
 
