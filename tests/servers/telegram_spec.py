@@ -22,9 +22,11 @@ _PRIMITIVES: Mapping[str, tuple[type, ...]] = {
 }
 # Parameters of the methods simulated here that are not plain text, for when there is no specification.
 _ENCODED = frozenset(
-    {"chat_id", "user_id", "message_id", "message_ids", "offset", "limit", "timeout", "allowed_updates"}
+    {"chat_id", "user_id", "message_id", "message_ids", "message_thread_id"}
+    | {"offset", "limit", "timeout", "allowed_updates"}
     | {"reply_markup", "reply_parameters", "link_preview_options", "commands", "scope", "media"}
     | {"disable_notification", "protect_content", "show_alert", "drop_pending_updates"}
+    | {"results", "cache_time", "is_personal", "button"}
 )
 
 
