@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from marginbot import __version__, arguments
-from marginbot.config import Settings, load_settings, unknown_variables
+from marginbot import __version__, arguments, keeping
 from marginbot.domain.errors import BadCredentials, BadDuration, ConfigError, MarginbotError, UnknownExchange
+from marginbot.invocation import settings_of
 
 _FAILED, _WRONG_USAGE = 1, 2
 
@@ -72,19 +70,13 @@ def cli(ctx: click.Context, config: Path | None) -> None:
     ctx.obj = config
 
 
+for command in keeping.COMMANDS:
+    cli.add_command(command)
+
+
 def main() -> None:
     """Entry point of the console script."""
     cli.main(prog_name="marginbot")
-
-
-def _settings(ctx: click.Context) -> Settings:
-    from marginbot.logs import configure
-
-    settings = load_settings(ctx.obj)
-    configure(settings.log_level, settings.log_format)
-    for name in unknown_variables():
-        click.echo(f"marginbot: {name} is not a setting of mine; is it misspelt?", err=True)
-    return settings
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -103,7 +95,7 @@ def run(ctx: click.Context) -> None:
     """Run the bot until SIGINT or SIGTERM."""
     from marginbot import app
 
-    settings = _settings(ctx)
+    settings = settings_of(ctx)
     settings.require_token()
     settings.master_key_text()
     _run(app.run(settings))
@@ -137,7 +129,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     """Check settings, database, master key, Telegram and every account; a line for each, and the remedy."""
     from marginbot import doctor
 
-    findings = _run(doctor.examine(_settings(ctx)))
+    findings = _run(doctor.examine(settings_of(ctx)))
     click.echo(json.dumps(doctor.as_json(findings), indent=1) if as_json else doctor.as_text(findings))
     if not all(finding.ok for finding in findings):
         sys.exit(_FAILED)
@@ -150,7 +142,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """Print what /status would say of every account, from the database alone; needs no master key."""
     from marginbot import overview
 
-    found = overview.look(_settings(ctx))
+    found = overview.look(settings_of(ctx))
     if as_json:
         click.echo(json.dumps(overview.as_json(found), indent=1, ensure_ascii=False))
     else:
@@ -170,7 +162,7 @@ def audit(ctx: click.Context, since: str, as_json: bool) -> None:
         wanted = parse_duration(since)
     except BadDuration as error:
         raise click.BadParameter(error.advice, param_hint="--since") from None
-    findings = record.examine(_settings(ctx), wanted)
+    findings = record.examine(settings_of(ctx), wanted)
     if as_json:
         click.echo(json.dumps(record.as_json(findings), indent=1, ensure_ascii=False))
     else:
@@ -192,7 +184,7 @@ def snapshot(ctx: click.Context, exchange: str, key: str | None, as_json: bool) 
     from marginbot.snapshot import take
     from marginbot.views import report_as_json, report_table
 
-    report = _run(take(_settings(ctx), exchange, key, ask=_ask()))
+    report = _run(take(settings_of(ctx), exchange, key, ask=_ask()))
     if as_json:
         click.echo(json.dumps(report_as_json(report), indent=1, ensure_ascii=False))
     else:
@@ -213,7 +205,7 @@ def capture(ctx: click.Context, exchange: str, file: Path, key: str | None) -> N
 
     if file.exists():
         raise click.BadParameter(f"{file} exists already; name a new file", param_hint="FILE")
-    recording = _run(record(_settings(ctx), exchange, key, ask=_ask()))
+    recording = _run(record(settings_of(ctx), exchange, key, ask=_ask()))
     try:
         file.write_text(to_text(recording), encoding="utf-8")
     except OSError as error:
@@ -281,7 +273,7 @@ def replay(
     if (spec is None) == (exchange is None) or (exchange is None) != (period is None):
         raise click.UsageError("name either a SPEC.json, or --exchange with --period")
     if exchange is not None and period is not None:
-        settings = _settings(ctx)
+        settings = settings_of(ctx)
         outcomes, notes = _run(hindsight.look_back(settings, exchange, key, period, ask=_ask()))
         for note in notes:
             click.echo(f"marginbot: {note}", err=True)
@@ -300,82 +292,3 @@ def replay(
         for grade, lead in result["lead_minutes"].items():
             told = "never" if lead is None else f"{lead:.1f} min before"
             click.echo(f"  {grade:<10} raised {result['raises'][grade]}x, {told}")
-
-
-@cli.command()
-@click.option("--keyring", metavar="SERVICE", help="Keep it in the system's keyring under this name; print nothing.")
-def keygen(keyring: str | None) -> None:
-    """Print a new master key, or put it into the operating system's keyring."""
-    from marginbot.store import new_master_key
-    from marginbot.strongbox import keep_key
-
-    if keyring is None:
-        click.echo(new_master_key())
-        return
-    keep_key(keyring, new_master_key())
-    click.echo(f"A new key is in the keyring: set MARGINBOT_MASTER_KEY_KEYRING={keyring}. Keep a copy elsewhere.")
-
-
-@cli.command("rotate-key")
-@click.option("--keyring", metavar="SERVICE", help="Take the new key from the keyring instead.")
-@click.pass_context
-def rotate_key(ctx: click.Context, keyring: str | None) -> None:
-    """Re-encrypt every stored credential under a new master key, given as MARGINBOT_NEW_MASTER_KEY."""
-    from marginbot.progress import bar
-    from marginbot.store import instance_lock, open_database, parse_master_key, rotate
-    from marginbot.strongbox import read_key
-
-    settings = _settings(ctx)
-    new = read_key(keyring) if keyring else os.environ.get("MARGINBOT_NEW_MASTER_KEY", "").strip()
-    if not new:
-        raise ConfigError("MARGINBOT_NEW_MASTER_KEY is not set: make a key with `marginbot keygen` and set it")
-    old, new_key = parse_master_key(settings.master_key_text()), parse_master_key(new)
-    locked = instance_lock(settings.database)
-    with locked, closing(open_database(settings.database)) as database, bar("sealing anew") as progress:
-        count = rotate(database.conn, old=old, new=new_key, progress=progress)
-    click.echo(
-        f"{count} records are sealed anew. Give the bot the new key now, by "
-        f"{f'MARGINBOT_MASTER_KEY_KEYRING={keyring}' if keyring else 'MARGINBOT_MASTER_KEY'}: "
-        "the old one no longer opens the database."
-    )
-
-
-@cli.command()
-@click.pass_context
-def migrate(ctx: click.Context) -> None:
-    """Bring the database to the current schema."""
-    from marginbot.store import instance_lock, open_database
-    from marginbot.store import migrate as migrate_database
-
-    settings = _settings(ctx)
-    with instance_lock(settings.database), closing(open_database(settings.database)) as database:
-        applied = migrate_database(database)
-    click.echo(f"{settings.database}: " + (f"applied {', '.join(applied)}" if applied else "already current"))
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.pass_context
-def backup(ctx: click.Context, file: Path) -> None:
-    """Copy the database while the bot runs. Secrets in it stay sealed; keep the master key elsewhere."""
-    from marginbot.store import backup as copy
-    from marginbot.store import open_database
-
-    settings = _settings(ctx)
-    with closing(open_database(settings.database, create=False)) as database:
-        copy(database, file)
-    click.echo(f"{file}: written")
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.pass_context
-def restore(ctx: click.Context, file: Path) -> None:
-    """Replace the database by a backup, after checking it. The bot must not be running."""
-    from marginbot.progress import bar
-    from marginbot.store import restore as put_back
-
-    settings = _settings(ctx)
-    with bar("restoring") as progress:
-        kept = put_back(file, settings.database, progress)
-    click.echo(f"{settings.database}: restored from {file}" + (f"; the former one is kept as {kept}" if kept else ""))
