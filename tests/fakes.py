@@ -9,7 +9,8 @@ from datetime import datetime
 
 from marginbot.domain.errors import BadCredentials
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import NotEditable, Notice, Outcome, Sent, Shown
+from marginbot.domain.notices import Notice, Shown
+from marginbot.domain.outcomes import NotEditable, Outcome, Sent
 from marginbot.domain.passport import Passport
 from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.volatility import Volatility

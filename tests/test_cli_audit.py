@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from marginbot.domain.notices import Sent
+from marginbot.domain.outcomes import Sent
 from marginbot.store import open_store, parse_master_key
 from tests.running import MASTER_KEY
 from tests.store.builders import POOL, account_report, add, cycle_record, notice, state

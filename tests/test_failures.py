@@ -20,7 +20,8 @@ from marginbot.config import Settings
 from marginbot.domain.alerting import AlertState
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
 from marginbot.domain.margin import PoolState
-from marginbot.domain.notices import Notice, Outcome
+from marginbot.domain.notices import Notice
+from marginbot.domain.outcomes import Outcome
 from marginbot.domain.report import assess
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.cycle import Cycle

@@ -16,7 +16,7 @@ from marginbot.bot.messenger import LanguageOf
 from marginbot.bot.render_status import View
 from marginbot.bot.wire import Letter, amend, outcome_of, post
 from marginbot.domain.board import Board
-from marginbot.domain.notices import NotEditable, Outcome
+from marginbot.domain.outcomes import NotEditable, Outcome
 from marginbot.flow.ports import Standing
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from marginbot.bot.language import _, read_in_language
 from marginbot.bot.messenger import LanguageOf
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.escalation import Accepted, Rang, Ring, RingAgain, RingRefused
-from marginbot.domain.notices import Moved, Sent, TryAgain, Unreachable
+from marginbot.domain.outcomes import Moved, Sent, TryAgain, Unreachable
 from marginbot.flow.buddies import parse_buddy
 from marginbot.flow.channels import Address, Addresses
 from marginbot.flow.escalation import ReceiptState

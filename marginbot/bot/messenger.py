@@ -13,7 +13,8 @@ from marginbot.bot.figures import BLIND, SYMBOLS, read_in, text
 from marginbot.bot.language import read_in_language
 from marginbot.bot.render import to_plain
 from marginbot.bot.wire import Letter, amend, post, post_whole
-from marginbot.domain.notices import NotEditable, Notice, Outcome, Shown
+from marginbot.domain.notices import Notice, Shown
+from marginbot.domain.outcomes import NotEditable, Outcome
 
 log = logging.getLogger(__name__)
 

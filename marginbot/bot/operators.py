@@ -8,7 +8,7 @@ from telegram import Bot
 
 from marginbot.bot.figures import text
 from marginbot.bot.wire import Letter, post
-from marginbot.domain.notices import Sent
+from marginbot.domain.outcomes import Sent
 
 log = logging.getLogger(__name__)
 

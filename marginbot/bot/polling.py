@@ -13,7 +13,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from marginbot.bot.types import App
 from marginbot.bot.wire import outcome_of
-from marginbot.domain.notices import TryAgain
+from marginbot.domain.outcomes import TryAgain
 
 log = logging.getLogger(__name__)
 

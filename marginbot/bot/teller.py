@@ -15,7 +15,7 @@ from marginbot.bot.render import pages
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.digest import AccountDay, NearMiss
 from marginbot.domain.escalation import Channel
-from marginbot.domain.notices import Outcome, Sent
+from marginbot.domain.outcomes import Outcome, Sent
 from marginbot.flow.turmoil import Exposed, Trouble
 
 

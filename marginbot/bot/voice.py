@@ -17,7 +17,7 @@ from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, read_in_language
 from marginbot.bot.render import CAPTION_LIMIT, LIMIT, pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
-from marginbot.domain.notices import Moved, Outcome, Sent, TryAgain, Unreachable
+from marginbot.domain.outcomes import Moved, Outcome, Sent, TryAgain, Unreachable
 from marginbot.flow.ports import Account, Store
 from marginbot.flow.tasks import ended
 

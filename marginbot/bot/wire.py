@@ -34,7 +34,7 @@ from telegram.error import (
 
 from marginbot.bot.calls import Button, Document, Rows
 from marginbot.bot.render import LIMIT, to_plain
-from marginbot.domain.notices import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable
+from marginbot.domain.outcomes import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable
 from marginbot.logs import scrub
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from marginbot.demo.story import Story, Told
 from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
-from marginbot.domain.notices import Notice, Outcome, Sent, Shown
+from marginbot.domain.notices import Notice, Shown
+from marginbot.domain.outcomes import Outcome, Sent
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.flow.access import Access, AccessMode
 from marginbot.flow.decide import CycleSettings

@@ -1,4 +1,4 @@
-"""Notices: what is to be told to whom, and what became of it.
+"""Notices: what is to be told to whom, in which order, and when it has lost its point.
 
 A notice is unique by (account, subject, episode, number, recipient). Its text is rendered from the facts
 recorded with it, never from live state.
@@ -25,12 +25,6 @@ from marginbot.domain.tier_changes import TermsNews
 # is part of the story. After this it would only be in the way.
 OVERTAKEN_AFTER = timedelta(seconds=30)
 OVERTAKEN_BY_CALM_AFTER = timedelta(minutes=5)
-FIRST_RETRY = timedelta(seconds=1)
-LONGEST_RETRY = timedelta(seconds=60)
-FIRST_LINE_RETRY = timedelta(milliseconds=250)
-LONGEST_LINE_RETRY = timedelta(seconds=2)
-URGENT_RETRY = timedelta(milliseconds=200)
-CHANCE = 2  # failures in a row that say nothing yet about the line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,47 +184,6 @@ class DropReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The other side accepted the message."""
-
-    message_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class TryAgain:
-    """Not accepted, or not known to be; `after` is the wait the other side asked for, None: back off."""
-
-    error: str
-    after: timedelta | None = None
-    line: bool = False  # the way to the other side is in trouble, not this message
-    untaken: bool = False  # it did certainly not arrive: trying again cannot repeat it
-
-
-@dataclass(frozen=True, slots=True)
-class Unreachable:
-    """The chat cannot be reached until a person does something (blocked, kicked, deleted)."""
-
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """The group has a new id."""
-
-    chat_id: int
-
-
-Outcome = Sent | TryAgain | Unreachable | Moved
-
-
-@dataclass(frozen=True, slots=True)
-class NotEditable:
-    """The message is not there any more, or cannot be changed."""
-
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
 class Shown:
     """One story of a message: what it tells of it last, and what happened to that since."""
 
@@ -254,27 +207,6 @@ def shown(carried: Iterable[Notice]) -> list[Shown]:
             notes.pop(story, None)
     found = [Shown(notice, notes.get(story)) for story, notice in told.items()]
     return sorted(found, key=lambda one: (-(one.notice.facts.grade or Grade.OK), one.notice.id))
-
-
-def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int = 1, urgent: bool = False) -> datetime:
-    """When to try again: what was asked for, else exponentially later, never more than a minute.
-
-    Trouble on the line is not the message's fault: it is soon tried again, unless nothing at all gets through
-    (`failures` in a row, of any message). Soonest is what is urgent and cannot arrive twice by that; what may have
-    arrived waits longer each time, so that a line which only loses answers is not turned into a flood of repeats.
-    """
-    if outcome.after is not None:
-        return now + max(outcome.after, FIRST_RETRY)
-    if not outcome.line:
-        return now + min(LONGEST_RETRY, _doubled(FIRST_RETRY, attempts))
-    first = URGENT_RETRY if urgent else FIRST_LINE_RETRY
-    own = URGENT_RETRY if urgent and outcome.untaken else min(LONGEST_LINE_RETRY, _doubled(first, attempts))
-    in_a_row = failures - CHANCE if urgent else failures
-    return now + max(own, min(LONGEST_RETRY, _doubled(first, in_a_row)))
-
-
-def _doubled(first: timedelta, times: int) -> timedelta:
-    return first * (1 << min(max(0, times - 1), 10))
 
 
 def overtaken(line: Line, story: Iterable[Line], now: datetime) -> bool:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from marginbot.domain.board import Board, Seen, Step, step, told_after, worsened
 from marginbot.domain.errors import BoardEnding, NothingShared, NotTheirBoard
-from marginbot.domain.notices import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable, retry_at
+from marginbot.domain.outcomes import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable, retry_at
 from marginbot.domain.pacing import Pacing
 from marginbot.flow.access import Access
 from marginbot.flow.ports import Person, Standing, Store

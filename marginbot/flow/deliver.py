@@ -14,23 +14,8 @@ from typing import TypeVar
 
 from marginbot.domain.backlog import Backlog, Story
 from marginbot.domain.hours import may_wait
-from marginbot.domain.notices import (
-    DropReason,
-    Line,
-    Moved,
-    NotEditable,
-    Notice,
-    Outcome,
-    Sent,
-    TryAgain,
-    Unreachable,
-    is_urgent,
-    overtaken,
-    quieted_grade,
-    retry_at,
-    shown,
-    urgency,
-)
+from marginbot.domain.notices import DropReason, Line, Notice, is_urgent, overtaken, quieted_grade, shown, urgency
+from marginbot.domain.outcomes import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable, retry_at
 from marginbot.domain.pacing import LineTrouble, Pacing, patience
 from marginbot.flow import trail
 from marginbot.flow.ports import Messenger, Store

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from marginbot.domain.notices import NotEditable, Notice, Outcome, Sent, Shown
+from marginbot.domain.notices import Notice, Shown
+from marginbot.domain.outcomes import NotEditable, Outcome, Sent
 from marginbot.flow.ports import Messenger
 
 

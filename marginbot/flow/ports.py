@@ -20,7 +20,8 @@ from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.history import Series
 from marginbot.domain.hours import QuietHours
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import DropReason, Line, NewNotice, NotEditable, Notice, Outcome, Shown
+from marginbot.domain.notices import DropReason, Line, NewNotice, Notice, Shown
+from marginbot.domain.outcomes import NotEditable, Outcome
 from marginbot.domain.passport import KeyCheck, Passport
 from marginbot.domain.record import Acknowledged, Telling
 from marginbot.domain.report import AccountReport

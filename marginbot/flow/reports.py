@@ -16,7 +16,8 @@ from typing import Protocol
 from marginbot.domain.chart import Frame
 from marginbot.domain.digest import DAY, AccountDay, NearMiss, account_day, near_miss
 from marginbot.domain.history import Series
-from marginbot.domain.notices import Facts, Outcome, TryAgain
+from marginbot.domain.notices import Facts
+from marginbot.domain.outcomes import Outcome, TryAgain
 from marginbot.domain.record import Telling
 from marginbot.flow.ports import Account, Standing
 from marginbot.flow.status import Status, is_blind

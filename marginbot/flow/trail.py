@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from marginbot.domain.notices import NewNotice, Notice, Outcome, Sent
+from marginbot.domain.notices import NewNotice, Notice
+from marginbot.domain.outcomes import Outcome, Sent
 from marginbot.flow.ports import Unreadable
 
 log = logging.getLogger(__name__)

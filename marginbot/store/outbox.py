@@ -10,7 +10,8 @@ from datetime import datetime
 
 from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import DropReason, Line, Moved, Notice, Outcome, Sent, TryAgain, Unreachable, shown
+from marginbot.domain.notices import DropReason, Line, Notice, shown
+from marginbot.domain.outcomes import Moved, Outcome, Sent, TryAgain, Unreachable
 from marginbot.store.codec import FACTS, optional_text_of, optional_time_of, text_of, time_of
 from marginbot.store.rows import Row, Rows
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from marginbot.bot.presses import Answer, Press, press
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import NewNotice, Notice, Sent
+from marginbot.domain.notices import NewNotice, Notice
+from marginbot.domain.outcomes import Sent
 from marginbot.flow.ports import Account, CycleRecord
 from tests.bot.builders import facts, pool, report
 from tests.bot.conftest import Desk

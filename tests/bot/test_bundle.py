@@ -17,7 +17,8 @@ from marginbot.bot.render_alert import BUDGET
 from marginbot.domain.alerting import AlertState, Reason
 from marginbot.domain.errors import Cause, RequestError
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import Notice, Sent, TryAgain
+from marginbot.domain.notices import Notice
+from marginbot.domain.outcomes import Sent, TryAgain
 from marginbot.flow.deliver import MOST_IN_A_BUNDLE
 from marginbot.flow.ports import Account, CycleRecord
 from tests.bot.alerts import alerted, mute_of, pressed

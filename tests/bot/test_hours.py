@@ -15,7 +15,8 @@ from marginbot.bot.messenger import TelegramMessenger
 from marginbot.domain.errors import RequestError
 from marginbot.domain.grading import Grade
 from marginbot.domain.hours import QuietHours
-from marginbot.domain.notices import Sent, Shown
+from marginbot.domain.notices import Shown
+from marginbot.domain.outcomes import Sent
 from tests.bot.builders import ALICE, BOB, CHARLIE, NOW, facts, notice, pool
 from tests.bot.conftest import Desk
 from tests.bot.golden import check

@@ -13,7 +13,8 @@ from telegram.error import BadRequest, Conflict, NetworkError, TelegramError, Ti
 from marginbot.bot.build import build_bot
 from marginbot.bot.messenger import TelegramMessenger
 from marginbot.bot.wire import Refused, outcome_of
-from marginbot.domain.notices import Moved, Notice, Outcome, Sent, TryAgain, Unreachable
+from marginbot.domain.notices import Notice
+from marginbot.domain.outcomes import Moved, Outcome, Sent, TryAgain, Unreachable
 from marginbot.logs import scrub
 from tests.bot.builders import ALICE, NOW, facts, notice
 from tests.servers.telegram import TOKEN, TelegramServer

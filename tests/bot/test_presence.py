@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from marginbot.bot.build import TelegramSide
-from marginbot.domain.notices import Sent, Unreachable
+from marginbot.domain.outcomes import Sent, Unreachable
 from marginbot.flow.ports import Account, CycleRecord
 from tests.bot.alerts import CRITICAL, alerted
 from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, OPERATOR, facts, notice, pool, report

@@ -18,7 +18,7 @@ from marginbot.domain.alerting import Reason
 from marginbot.domain.digest import AccountDay, NearMiss, PoolDay, PositionShare, near_miss
 from marginbot.domain.errors import RequestError
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import Sent
+from marginbot.domain.outcomes import Sent
 from tests.bot.alerts import alerted
 from tests.bot.builders import ALICE, BOB, CHARLIE, FLAT, GONE_EQUITY, NOW, OPERATOR, UNKNOWN, facts, pool
 from tests.bot.conftest import Desk

@@ -29,7 +29,8 @@ from marginbot.bot.messenger import TelegramMessenger
 from marginbot.bot.refresh import refresh
 from marginbot.bot.render import LIMIT, length
 from marginbot.domain.alerting import Reason
-from marginbot.domain.notices import Facts, Sent
+from marginbot.domain.notices import Facts
+from marginbot.domain.outcomes import Sent
 from marginbot.flow.deliver import MOST_IN_A_BUNDLE
 from tests.bot.builders import ALICE, BOB, CALM, FLAT, GROUP, NOW, facts, notice, pool, report, standing
 from tests.bot.catalogues import TRANSLATED, messages, strings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from marginbot.domain.errors import KeyRefused, RateLimited, VenueDown
 from marginbot.domain.grading import Grade
 from marginbot.domain.holes import ADVICE, AuditRules, Kind, Violation
-from marginbot.domain.notices import Outcome, TryAgain, Unreachable
+from marginbot.domain.outcomes import Outcome, TryAgain, Unreachable
 from marginbot.flow.audit import Auditor
 from marginbot.flow.cycle import Cycle
 from marginbot.flow.deliver import Delivery

@@ -9,7 +9,8 @@ import pytest
 
 from marginbot.domain.alerting import AlertState, Mute, MuteKind, Reason
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import Facts, Moved, NewNotice, Notice, TryAgain, Unreachable
+from marginbot.domain.notices import Facts, NewNotice, Notice
+from marginbot.domain.outcomes import Moved, TryAgain, Unreachable
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.ports import Account, Credential, CycleRecord, Person
 from tests.builders import Clock

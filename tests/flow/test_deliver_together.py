@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import TryAgain
+from marginbot.domain.outcomes import TryAgain
 from marginbot.flow.deliver import Delivery
 from tests.builders import Clock
 from tests.fakes import FakeMessenger

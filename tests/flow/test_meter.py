@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from marginbot.domain.errors import VenueDown
-from marginbot.domain.notices import Moved, TryAgain, Unreachable
+from marginbot.domain.outcomes import Moved, TryAgain, Unreachable
 from marginbot.flow.cycle import Cycle
 from marginbot.flow.deliver import Delivery
 from marginbot.flow.meter import MeteredMessenger

@@ -11,7 +11,7 @@ import pytest
 
 from marginbot.domain.digest import AccountDay, NearMiss
 from marginbot.domain.grading import Grade
-from marginbot.domain.notices import Outcome, Sent, TryAgain
+from marginbot.domain.outcomes import Outcome, Sent, TryAgain
 from marginbot.flow.ports import Credential
 from marginbot.flow.reports import Reports
 from marginbot.flow.status import Status

@@ -15,7 +15,8 @@ from marginbot.domain.escalation import Accepted, Channel, Rang, RingAgain, Ring
 from marginbot.domain.grading import Grade
 from marginbot.domain.holes import AuditRules, Kind, Violation
 from marginbot.domain.hours import QuietHours
-from marginbot.domain.notices import DropReason, NewNotice, Sent, TryAgain
+from marginbot.domain.notices import DropReason, NewNotice
+from marginbot.domain.outcomes import Sent, TryAgain
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, StoreFailed
 from marginbot.store.audit import AuditFile, holes

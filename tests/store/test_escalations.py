@@ -14,7 +14,7 @@ from marginbot.domain.errors import Cause
 from marginbot.domain.escalation import MOST_ATTEMPTS, Accepted, Channel, Ring, RingAgain, RingRefused
 from marginbot.domain.grading import Grade
 from marginbot.domain.hours import QuietHours
-from marginbot.domain.notices import Unreachable
+from marginbot.domain.outcomes import Unreachable
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, open_store
 from tests.store.builders import ALICE, KEY, MINUTE, NOW, POOL, add, cycle_record, dies_at, mute, state

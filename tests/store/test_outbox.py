@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from marginbot.domain.notices import DropReason, Moved, Notice, Sent, TryAgain, Unreachable
+from marginbot.domain.notices import DropReason, Notice
+from marginbot.domain.outcomes import Moved, Sent, TryAgain, Unreachable
 from marginbot.store import SqliteStore
 from tests.store.builders import ALICE, GROUP, MINUTE, NOW, POOL, add, cycle_record, notice
 

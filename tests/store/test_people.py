@@ -9,7 +9,7 @@ import pytest
 
 from marginbot.domain.alerting import DEFAULT_REMINDERS, Reminders
 from marginbot.domain.errors import BadInvite
-from marginbot.domain.notices import Unreachable
+from marginbot.domain.outcomes import Unreachable
 from marginbot.store import SqliteStore
 from tests.store.builders import ALICE, BOB, CHARLIE, GROUP, MINUTE, NOW, add, cycle_record
 
