@@ -6,27 +6,21 @@ each is one transaction. Identifiers of people and chats are Telegram's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from marginbot.domain.alerting import AlertState, Mute, Reminders
-from marginbot.domain.board import Board
-from marginbot.domain.chart import Theme
+from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.errors import Cause
-from marginbot.domain.grading import Grade, Ladders
-from marginbot.domain.history import Series
-from marginbot.domain.hours import QuietHours
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import DropReason, Line, NewNotice, Notice, Shown
+from marginbot.domain.notices import NewNotice, Notice, Shown
 from marginbot.domain.outcomes import NotEditable, Outcome
 from marginbot.domain.passport import KeyCheck, Passport
-from marginbot.domain.record import Acknowledged, Telling
 from marginbot.domain.report import AccountReport
-from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.volatility import Volatility
+from marginbot.flow.store_ports import Boards, Manner, Members, Outbox, Past, VenueTerms
 
 # --- exchanges -----------------------------------------------------------------------------------
 
@@ -178,8 +172,11 @@ class KnownPerson:
     is_unreachable: bool
 
 
-class Store(Protocol):
-    """Everything that must survive a kill. Raises nothing but errors of the domain."""
+class Store(Outbox, Boards, Past, VenueTerms, Members, Manner, Protocol):
+    """Everything that must survive a kill. Raises nothing but errors of the domain.
+
+    What speaks of people and accounts is here; what speaks of the domain alone is in `store_ports`, by subject.
+    """
 
     def together(self) -> AbstractContextManager[object]:
         """Everything written within is on disk afterwards, or nothing is and it raises. Nothing may wait inside."""
@@ -192,11 +189,6 @@ class Store(Protocol):
     def regained_contact(self, user_id: int) -> tuple[datetime, int] | None:
         """It is open again: since when it was not, and how many notices were dropped; None if nothing was amiss."""
 
-    def is_member(self, user_id: int) -> bool: ...
-    def create_invite(self, code: str, by: int, now: datetime, expires_at: datetime) -> None: ...
-    def redeem_invite(self, code: str, user_id: int, now: datetime) -> None:
-        """Make the user a member; `BadInvite` when the code is unknown, used or expired."""
-
     def forget_person(self, user_id: int) -> None:
         """Delete a person with all that is theirs."""
 
@@ -205,23 +197,6 @@ class Store(Protocol):
 
     def people(self) -> Sequence[KnownPerson]:
         """Everybody the bot knows, those with accounts first."""
-
-    def language_of(self, chat_id: int) -> str | None:
-        """The code of what is spoken in a chat: as chosen, else as the person's Telegram says; None: not known."""
-
-    def chosen_language(self, user_id: int) -> str | None:
-        """What a person chose; None: their Telegram decides."""
-
-    def set_language(self, chat_id: int, language: str | None) -> None: ...
-    def chart_theme(self, user_id: int) -> Theme:
-        """The colours of a person's pictures; dark where none were chosen."""
-
-    def set_chart_theme(self, user_id: int, theme: Theme) -> None: ...
-    def heard_language(self, user_id: int, language: str) -> None:
-        """Note what the Telegram of somebody known says."""
-
-    def end_membership(self, user_id: int) -> bool:
-        """A person may register nothing more; False where they were no member."""
 
     # accounts
     def add_account(
@@ -266,18 +241,6 @@ class Store(Protocol):
     def rename_account(self, user_id: int, old: str, new: str) -> None:
         """`NoSuchAccount` or `LabelTaken`; history, shares and alerts stay with the account."""
 
-    def ladders(self, account_id: int) -> Ladders:
-        """The account's own ladders, else its owner's, else the defaults."""
-
-    def set_ladders(self, user_id: int, label: str | None, ladders: Ladders) -> None:
-        """For one account, or (label None) as the owner's default and on all their accounts."""
-
-    def user_ladders(self, user_id: int) -> Ladders: ...
-    def reminders(self, user_id: int) -> Reminders:
-        """How often a person's alerts are repeated."""
-
-    def set_reminders(self, user_id: int, reminders: Reminders) -> None: ...
-
     # what keys may do
     def key_check(self, account_id: int) -> KeyCheck | None:
         """The latest look at the account's key; None: none yet."""
@@ -287,16 +250,6 @@ class Store(Protocol):
 
     def next_key_check(self, before: datetime, exchanges: Sequence[str]) -> Account | None:
         """The polled account at these venues whose key was not looked at since, the one waiting longest first."""
-
-    # what venues require
-    def terms_dates(self) -> Mapping[str, datetime]:
-        """When each venue's terms were loaded."""
-
-    def terms(self, exchange: str) -> KeptTerms | None:
-        """The latest terms of a venue; None: none are kept."""
-
-    def record_terms(self, exchange: str, terms: Terms, now: datetime, notices: Sequence[NewNotice] = ()) -> None:
-        """A venue's terms and what is to be told of them, in one transaction. Removed accounts are left out."""
 
     # alerts
     def states(self, account_id: int) -> Mapping[str, AlertState]: ...
@@ -322,111 +275,6 @@ class Store(Protocol):
 
     def shared_with(self, chat_id: int) -> Sequence[tuple[Account, bool]]:
         """Accounts shared with a group, each with whether amounts may be shown."""
-
-    # outbox
-    def pending_notices(self) -> Sequence[Notice]:
-        """All notices that are neither sent nor dropped and are due or not, oldest first. Slow when there are many."""
-
-    def count_pending(self) -> int:
-        """How many those are."""
-
-    def pending_lines(self, after: int) -> Sequence[Line]:
-        """What decides the turn of each pending notice with an id above `after`, oldest first."""
-
-    def begin_attempts(self, notice_ids: Sequence[int], now: datetime, until: datetime) -> Sequence[Notice]:
-        """Take those that are pending and due for sending, in one transaction, until `until`; the others are left out.
-
-        Written before the request leaves: a repeat after a crash can be marked as one, and nobody else sends them
-        meanwhile. The answer is as they were before, in the order asked for.
-        """
-
-    def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
-        """Notices about accounts as a whole (not a pool) written since, without those given up."""
-
-    def begin_attempt(self, notice_id: int, now: datetime) -> None:
-        """Count an attempt of one notice."""
-
-    def finish_attempts(
-        self, notice_ids: Sequence[int], outcome: Outcome, next_attempt_at: datetime | None, now: datetime
-    ) -> None:
-        """Record what became of one message, for all the notices it carried, in one transaction.
-
-        `Sent` closes them, `Unreachable` drops them.
-        """
-
-    def finish_attempt(self, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime) -> None:
-        """The same for one notice."""
-
-    def hasten(self, notice_ids: Sequence[int], now: datetime) -> None:
-        """Pending notices that were to wait longer are due now."""
-
-    def notices_with(self, notice_id: int) -> Sequence[Notice]:
-        """What the message that carried this one tells now: of each story the last word."""
-
-    def episode_message(self, notice_id: int) -> int | None:
-        """The message that last told of a pending notice's episode, in its chat; None: there is none."""
-
-    def carried(self, chat_id: int, message_id: int) -> Sequence[Notice]:
-        """Every notice and note that a message carries, oldest first."""
-
-    def drop_notice(self, notice_id: int, reason: DropReason, now: datetime) -> None: ...
-    def notice_of_message(self, chat_id: int, message_id: int) -> Notice | None:
-        """The notice that a message in a chat carried, the worst of several, for replies and buttons."""
-
-    def notice(self, notice_id: int) -> Notice | None: ...
-    def move_chat(self, old: int, new: int) -> Sequence[int]:
-        """A group became a supergroup: rewrite its id everywhere in one transaction; ids of the accounts it sees."""
-
-    # boards
-    def boards(self) -> Sequence[Board]:
-        """The live boards of all groups."""
-
-    def board(self, chat_id: int) -> Board | None: ...
-    def start_board(self, board: Board, now: datetime) -> None: ...
-    def post_board(self, chat_id: int, message_id: int, shown: str, now: datetime) -> None:
-        """The other side has taken the board, or a change of it."""
-
-    def tell_board(self, chat_id: int, told: Mapping[int, Grade]) -> None:
-        """The group knows of these grades, by account."""
-
-    def hurry_board(self, chat_id: int) -> None: ...
-    def close_board(self, chat_id: int) -> bool:
-        """Ask for its end; False where there is none."""
-
-    def drop_board(self, chat_id: int) -> None: ...
-    def is_alert_due(self, now: datetime) -> bool:
-        """Whether an alert waits to be sent at this moment."""
-
-    # history
-    def pools(self, account_id: int) -> Sequence[str]:
-        """The pools of an account that there is a history of, those that are gone too."""
-
-    def history(
-        self, account_id: int, since: datetime, until: datetime, pools: Collection[str] | None = None
-    ) -> Sequence[Series]:
-        """What is kept of an account's pools (or some) in a time; pools without any are left out."""
-
-    # record
-    def tellings(self, account_ids: Sequence[int], limit: int) -> Sequence[Telling]:
-        """The last messages about accounts, oldest first."""
-
-    def acknowledgements(self, account_ids: Sequence[int]) -> Sequence[Acknowledged]:
-        """Every time somebody asked for quiet about them, oldest first."""
-
-    # hours
-    def zone_of(self, user_id: int) -> tzinfo:
-        """A person's time zone; UTC where none was set."""
-
-    def set_zone(self, user_id: int, name: str, now: datetime) -> None: ...
-    def quiet_hours(self, user_id: int) -> QuietHours | None: ...
-    def set_quiet_hours(self, user_id: int, hours: QuietHours | None, now: datetime) -> None:
-        """Hold what is not grave in these hours, or (None) never."""
-
-    def quiet_until(self, user_id: int, now: datetime) -> datetime | None:
-        """When the quiet hours that a person is in now end; None: they are in none."""
-
-    def hold_notice(self, notice_id: int, until: datetime) -> None:
-        """Note that a pending notice is held back until then; it stays pending."""
 
     # meta
     def get_meta(self, name: str) -> str | None: ...

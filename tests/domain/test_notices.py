@@ -1,4 +1,4 @@
-"""What becomes of a notice: when it is tried again, when it has lost its point, what goes first."""
+"""What becomes of a notice: when it has lost its point, what goes first."""
 
 from __future__ import annotations
 
