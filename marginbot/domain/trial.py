@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from marginbot.domain.alerting import AlertState, Policy, Reason, Seen, step
+from marginbot.domain.alerting import AlertState, Policy, Reason, Seen
 from marginbot.domain.grading import RUNGS, Grade, Ladders, regrade
 from marginbot.domain.history import Point
 from marginbot.domain.margin import PoolState
+from marginbot.domain.transition import step
 
 LEAST = timedelta(days=1)  # of a shorter time nothing is said
 AFRESH_AFTER = timedelta(hours=1)  # without a reading: what is seen then is told as new

@@ -18,8 +18,6 @@ from marginbot.domain.alerting import (
     Reminders,
     Seen,
     Unseen,
-    step,
-    watch,
 )
 from marginbot.domain.errors import Cause, OurFault
 from marginbot.domain.grading import Grade, Ladders
@@ -27,6 +25,7 @@ from marginbot.domain.losses import Loss, described, losses
 from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.notices import UNNUMBERED, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
+from marginbot.domain.transition import step, watch
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.intervals import interval, strained_interval
 from marginbot.flow.ports import (

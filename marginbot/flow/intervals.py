@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from marginbot.domain.alerting import FULL_PATIENCE_CUSHION, Policy
+from marginbot.domain.alerting import Policy
 from marginbot.domain.grading import Grade
+from marginbot.domain.transition import FULL_PATIENCE_CUSHION
 
 # Share of the calm interval after which an account of this grade is read again.
 INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.34, Grade.CRITICAL: 0.17}

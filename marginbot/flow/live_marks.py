@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from marginbot.domain.alerting import AlertState, Seen, step
+from marginbot.domain.alerting import AlertState, Seen
 from marginbot.domain.errors import NoSuchAccount, ReadingError
 from marginbot.domain.grading import Grade
 from marginbot.domain.live import Alarm, followable, lower, moved, rungs_of
@@ -26,6 +26,7 @@ from marginbot.domain.losses import described
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Facts
 from marginbot.domain.report import AccountReport, PoolReport, assess, judged, with_way_back
+from marginbot.domain.transition import step
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.cycle import Cycle, underlyings_of
 from marginbot.flow.decide import Context, notice_of

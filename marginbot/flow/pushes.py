@@ -16,12 +16,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from marginbot.domain.alerting import AlertState, Reason, Seen, step
+from marginbot.domain.alerting import AlertState, Reason, Seen
 from marginbot.domain.errors import Cause, NoSuchAccount, ReadingError, VaultError
 from marginbot.domain.forced import ForcedClose
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.pushed import RiskPush, concerned
+from marginbot.domain.transition import step
 from marginbot.flow.cycle import Cycle
 from marginbot.flow.decide import Context, notice_of
 from marginbot.flow.intervals import interval

@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from marginbot.domain.alerting import AlertState, Decision, Policy, Reason, Seen, step
+from marginbot.domain.alerting import AlertState, Decision, Policy, Reason, Seen
 from marginbot.domain.chart import COLUMNS
 from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Grade, Ladders, regrade
 from marginbot.domain.history import Point, folded
 from marginbot.domain.margin import MarginMode, Pool, PoolState, Position, Side
 from marginbot.domain.room import Scenario, room_of
+from marginbot.domain.transition import step
 from marginbot.domain.volatility import Estimator, Volatility, with_betas
 from marginbot.sim.spec import BAR, STEP, History, Portfolio, Spec
 

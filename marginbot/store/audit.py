@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from marginbot.domain.alerting import (
+from marginbot.domain.alerting import Reason
+from marginbot.domain.grading import Grade
+from marginbot.domain.holes import ACCEPTED_WITHIN, RUNG_WITHIN, AuditRules, Kind, Violation
+from marginbot.domain.transition import (
     BLIND_REMINDER_AFTER,
     BLIND_REMINDER_IN_DANGER,
     FULL_PATIENCE_CUSHION,
     LEAST_PATIENCE,
-    Reason,
 )
-from marginbot.domain.grading import Grade
-from marginbot.domain.holes import ACCEPTED_WITHIN, RUNG_WITHIN, AuditRules, Kind, Violation
 from marginbot.store.codec import text_of
 from marginbot.store.database import BUSY_SECONDS, translated
 

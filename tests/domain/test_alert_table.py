@@ -1,4 +1,4 @@
-"""The table in the docstring of `alerting` is the policy: its rows are the data of this test.
+"""The table in the docstring of `transition` is the policy: its rows are the data of this test.
 
 Every row is read as a predicate on what was before and what is observed; a decision must be what the last row that
 applies says. All orders of worsening, easing, acknowledging, snoozing, going blind, seeing again and restarting are
@@ -17,11 +17,9 @@ from itertools import permutations, product
 
 import pytest
 
-from marginbot.domain import alerting
+from marginbot.domain import transition
 from marginbot.domain.alerting import (
     ACKNOWLEDGED_FOR,
-    BLIND_REMINDER_AFTER,
-    BLIND_REMINDER_IN_DANGER,
     AlertState,
     Decision,
     Mute,
@@ -31,12 +29,10 @@ from marginbot.domain.alerting import (
     Reason,
     Seen,
     Unseen,
-    blind_deadline,
-    step,
-    watch,
 )
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.transition import BLIND_REMINDER_AFTER, BLIND_REMINDER_IN_DANGER, blind_deadline, step, watch
 from marginbot.store.codec import STATE
 from tests.builders import T0
 
@@ -82,7 +78,7 @@ class Turn:
 
 @cache
 def documented() -> list[Line]:
-    lines = (alerting.__doc__ or "").split("\n")
+    lines = (transition.__doc__ or "").split("\n")
     found = [ROW.fullmatch(line) for line in lines]
     rows = [Line(*(part.strip() for part in match.groups())) for match in found if match]
     return [row for row in rows if row.before != "before"]

@@ -22,11 +22,10 @@ from marginbot.domain.alerting import (
     Reason,
     Seen,
     Unseen,
-    step,
-    watch,
 )
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.transition import step, watch
 from tests.builders import T0
 
 POLICY = Policy(stale_after=timedelta(seconds=180))

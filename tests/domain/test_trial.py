@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marginbot.domain.alerting import AlertState, Policy, Reason, Seen, step
+from marginbot.domain.alerting import AlertState, Policy, Reason, Seen
 from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Grade, Ladders, regrade
 from marginbot.domain.history import Point
 from marginbot.domain.margin import PoolState
+from marginbot.domain.transition import step
 from marginbot.domain.trial import tried
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marginbot.domain.alerting import Policy, blind_deadline
+from marginbot.domain.alerting import Policy
 from marginbot.domain.grading import Grade
+from marginbot.domain.transition import blind_deadline
 from marginbot.flow.intervals import SHORTEST_INTERVAL, interval, strained_interval
 
 SECOND = timedelta(seconds=1)

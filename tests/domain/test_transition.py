@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from marginbot.domain import alerting
+from marginbot.domain import transition
 from marginbot.domain.alerting import (
     ACKNOWLEDGED_FOR,
     REMINDER_AFTER,
@@ -20,12 +20,10 @@ from marginbot.domain.alerting import (
     Reminders,
     Seen,
     Unseen,
-    blind_deadline,
-    step,
-    watch,
 )
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
+from marginbot.domain.transition import blind_deadline, step, watch
 from tests.builders import T0
 
 OK, NOTICE, WARNING, CRITICAL, EMERGENCY, DEFICIT = Grade
@@ -193,7 +191,7 @@ def test_account(row: Row) -> None:
 
 
 def test_every_reason_has_a_row_and_a_place_in_the_documented_table() -> None:
-    table = alerting.__doc__ or ""
+    table = transition.__doc__ or ""
     assert {row.reason for row in STEPS} == set(Reason)
     assert [reason for reason in Reason if reason.name not in table] == []
 
