@@ -1,7 +1,7 @@
 """What a group sees of the accounts shared with it: /status there, the live board, and what an owner shares inline.
 
-A table of forty columns, in letters of one width: symbol, label, cushion, ratio; amounts only where their owner
-allowed them. Whatever else `/status` tells (venue, room, age of the reading) is folded away below it.
+A table of 32 columns, as wide as a phone shows letters of one width: symbol, label, cushion, ratio; amounts only where
+their owner allowed them. Whatever else `/status` tells (venue, room, age of the reading) is folded away below it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from marginbot.domain.report import PoolReport
 from marginbot.flow.ports import Standing
 from marginbot.flow.status import grade_of
 
-WIDTH = 40
-SYMBOL, LABEL, CUSHION, RATIO = 3, 16, 10, 11  # columns
+WIDTH = 32
+SYMBOL, LABEL, CUSHION, RATIO = 3, 12, 8, 9  # columns
 MOST_ROWS = 30
 UNKNOWN, NONE_NEEDED = "?", "–"
 
@@ -80,7 +80,7 @@ def redacted(standing: Standing, view: View) -> str:
 
 
 def table(standings: Sequence[Standing], view: View) -> list[str]:
-    """Lines of forty columns at most."""
+    """Lines of 32 columns at most."""
     head = _row("", _("account"), _("cushion"), _("ratio"))
     rows = [line for standing in standings[:MOST_ROWS] for line in _rows(standing, view)]
     more = len(standings) - MOST_ROWS

@@ -1,4 +1,4 @@
-"""What a group sees: a table of forty columns, in percentages unless an owner shared more."""
+"""What a group sees: a table of 32 columns, in percentages unless an owner shared more."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def test_nothing_shared_anywhere_names_an_amount_or_a_venue_even_where_amounts_a
 
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("name", GROUPS)
-def test_the_table_is_forty_columns_in_every_language(name: str, code: str) -> None:
+def test_the_table_fits_a_phone_in_every_language(name: str, code: str) -> None:
     with read_in_language(code):
         rows = table_rows(render_group.status(GROUPS[name], VIEW))
     assert len(rows) > len(GROUPS[name])
-    assert [row for row in rows if width(row) > 40 or len(row) > 40] == []
+    assert [row for row in rows if width(row) > 32 or len(row) > 32] == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,7 +109,7 @@ def test_the_table_is_forty_columns_in_every_language(name: str, code: str) -> N
 def test_whatever_the_label_and_the_figures_a_row_fits(label: str, ratio: Decimal, cushion: float) -> None:
     shown = [standing(report(pool(margin_ratio=ratio, cushion=cushion)), label=label)]
     rows = table_rows(render_group.status(shown, VIEW))
-    assert [row for row in rows if width(row) > 40] == []
+    assert [row for row in rows if width(row) > 32] == []
 
 
 def test_however_many_are_shared_it_is_one_message_that_names_the_rest() -> None:
