@@ -90,7 +90,7 @@ def gone(facts: Facts) -> list[str]:
     if facts.pool is not None and facts.pool.equity is not None:
         equity = [_("Equity now {amount}", amount=quiet(fig.money(facts.pool.equity, facts.pool.currency)))]
     return [
-        headline("❗", _("NO POSITION LEFT"), facts, _("check it")),
+        headline("❗", _("POSITION GONE"), facts, _("check it")),
         told,
         _("Now no position is left: closed or\nliquidated."),
         _("<b>If you did not close it yourself,</b>\n<b>check {venue}.</b>", venue=venue(facts)),
@@ -122,7 +122,7 @@ def warned(facts: Facts) -> list[str]:
 def lost(facts: Facts, loss: Loss) -> list[str]:
     """No position is left, nor what backed it."""
     return [
-        headline("💥", _("PERHAPS LIQUIDATED"), facts, _("check it")),
+        headline("💥", _("LIQUIDATED?"), facts, _("check it")),
         _(
             "No position is left in this pool, and\nmost of what backed it at {venue}\nis gone. It was\n"
             "{grade} at {time}, with",

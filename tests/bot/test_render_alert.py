@@ -331,7 +331,7 @@ def test_a_position_that_eased_and_then_went_is_told_as_serious() -> None:
         facts(reason=Reason.RECOVERED, grade=Grade.OK, previous=Grade.NOTICE, episode_worst=Grade.CRITICAL, pool=None)
     )
     html = render_alert.alert(gone, NOW)
-    assert html.startswith("❗ <b>NO POSITION LEFT</b>")
+    assert html.startswith("❗ <b>POSITION GONE</b>")
     assert "It was notice, at worst critical." in html
     calm = replace(gone, facts=replace(gone.facts, episode_worst=Grade.NOTICE))
     assert render_alert.alert(calm, NOW).startswith("✅ <b>RECOVERED</b>")
