@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from marginbot.domain.errors import ConfigError
+from marginbot.endpoints import checked_url, host_and_port, networks
 from marginbot.flow.access import AccessMode
 from marginbot.strongbox import read_key
 
@@ -120,7 +121,7 @@ class Settings(BaseSettings):
     @field_validator("telegram_api_url", "heartbeat_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
-        return None if value is None else _checked_url(value)
+        return None if value is None else checked_url(value)
 
     @field_validator("egress_ip")
     @classmethod
@@ -132,40 +133,40 @@ class Settings(BaseSettings):
     def _form_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(_checked_url(value))
+        parts = urlsplit(checked_url(value))
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1")):
             raise ValueError("keys are sent there, so it must be https")
-        return _checked_url(value)
+        return checked_url(value)
 
     @field_validator("webhook_url")
     @classmethod
     def _webhook_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(_checked_url(value)).scheme != "https":
+        if value is not None and urlsplit(checked_url(value)).scheme != "https":
             raise ValueError("Telegram pushes to https only")
-        return None if value is None else _checked_url(value)
+        return None if value is None else checked_url(value)
 
     @field_validator("webhook_sources")
     @classmethod
     def _networks(cls, value: str) -> str:
-        if not [ip_network(part.strip()) for part in value.split(",") if part.strip()]:
+        if not networks(value):
             raise ValueError("no network is named")
         return value
 
     @field_validator("form_listen", "webhook_listen")
     @classmethod
     def _form_listen(cls, value: str) -> str:
-        _host_and_port(value)
+        host_and_port(value)
         return value.strip()
 
     @field_validator("exchange_urls")
     @classmethod
     def _urls(cls, value: dict[str, str]) -> dict[str, str]:
-        return {name.strip().lower(): _checked_url(url) for name, url in value.items()}
+        return {name.strip().lower(): checked_url(url) for name, url in value.items()}
 
     @field_validator("proxies")
     @classmethod
     def _proxies(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        found = {name.strip().lower(): tuple(_checked_url(url) for url in urls) for name, urls in value.items()}
+        found = {name.strip().lower(): tuple(checked_url(url) for url in urls) for name, urls in value.items()}
         if any(urlsplit(url).scheme not in ("http", "https") for urls in found.values() for url in urls):
             raise ValueError("a proxy is reached by http or https")
         return found
@@ -188,28 +189,28 @@ class Settings(BaseSettings):
     @classmethod
     def _listen(cls, value: str) -> str:
         if value.strip():
-            _host_and_port(value)
+            host_and_port(value)
         return value.strip()
 
     @property
     def listen(self) -> tuple[str, int] | None:
         """Where `/healthz` and `/metrics` listen; None when turned off."""
-        return _host_and_port(self.http_listen) if self.http_listen else None
+        return host_and_port(self.http_listen) if self.http_listen else None
 
     @property
     def form_address(self) -> tuple[str, int] | None:
         """Where the web form for keys listens; None when turned off."""
-        return _host_and_port(self.form_listen) if self.form_url else None
+        return host_and_port(self.form_listen) if self.form_url else None
 
     @property
     def webhook_address(self) -> tuple[str, int]:
         """Where pushed updates are listened for, when `webhook_url` is set."""
-        return _host_and_port(self.webhook_listen)
+        return host_and_port(self.webhook_listen)
 
     @property
     def webhook_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """From where updates may be pushed."""
-        return tuple(ip_network(part.strip()) for part in self.webhook_sources.split(",") if part.strip())
+        return networks(self.webhook_sources)
 
     @property
     def poll_every(self) -> timedelta:
@@ -290,17 +291,3 @@ def _complaint(error: ValidationError) -> str:
 def _named(field: str, complaint: str) -> str:
     example = f"; a right value looks like: {EXAMPLES[field]}" if field in EXAMPLES else ""
     return f"{_PREFIX}{field.upper()}: {complaint}{example}"
-
-
-def _checked_url(value: str) -> str:
-    parts = urlsplit(value.strip())
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
-        raise ValueError("this is not a URL with scheme and host")
-    return value.strip().rstrip("/")
-
-
-def _host_and_port(value: str) -> tuple[str, int]:
-    host, _, port = value.strip().rpartition(":")
-    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError("this is not host:port")
-    return host.strip("[]"), int(port)
