@@ -39,6 +39,7 @@ EXEMPT = {
     "__init__.py": "a switch of the library",
     "language.py": "the names of the languages",
     "charts.py": "drawn with a font that knows Latin letters only",
+    "palettes.py": "the numbers of colours",
     "build.py": "words for the log and for who starts the bot",
     "messenger.py": "only where an alert cannot be shown at all",
     "polling.py": "words for the log and /healthz",
