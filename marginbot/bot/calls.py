@@ -92,6 +92,7 @@ class Button:
 
 
 Rows = tuple[tuple[Button, ...], ...]
+Screen = tuple[str, str, Rows]  # of a panel: a word for the one who pressed, the message, its buttons
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
 
 from marginbot.bot import figures as fig
 from marginbot.bot.calls import Button, Rows
@@ -18,7 +19,22 @@ from marginbot.domain.hours import QuietHours
 from marginbot.domain.trial import Trial
 from marginbot.flow.ports import Account
 
+
+class Scale(StrEnum):
+    """Which of the two ladders is looked at."""
+
+    RATIO = "ratio"
+    CUSHION = "cushion"
+
+
 THEMES = {Theme.DARK: later("dark"), Theme.LIGHT: later("light")}
+SCALES = {Scale.RATIO: later("ratio"), Scale.CUSHION: later("cushion")}
+_SENSE = {
+    Scale.RATIO: later("Ratio: margin in use. The lower a threshold, the earlier I warn."),
+    Scale.CUSHION: later(
+        "Cushion: room to liquidation, in moves of an ordinary hour. The higher a threshold, the earlier I warn."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +51,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """Thresholds that were set, those that are proposed, and what each would have meant."""
+    """Thresholds that were set, those that are proposed on one scale, and what each would have meant."""
 
     account: Account
+    scale: Scale
     saved: Ladders
     proposed: Ladders
     as_saved: Trial
@@ -97,7 +114,8 @@ def draft(shown: Draft) -> str:
         *([_("(in brackets: as it is now)")] if changed else []),
         "",
         _meaning(shown),
-        _("The cushion has thresholds of its own, which raise grades too: /thresholds"),
+        _(_SENSE[shown.scale]),
+        _("The worse of ratio and cushion decides."),
     ]
     return "\n".join(lines)
 
@@ -105,7 +123,8 @@ def draft(shown: Draft) -> str:
 def _rows(shown: Draft, *, changed: bool, enough: bool) -> list[str]:
     rows = []
     for at, grade in enumerate(RUNGS):
-        cells = [_beside(_percent(shown.proposed, at), _percent(shown.saved, at), changed=changed, width=6)]
+        both = (_threshold(each, shown.scale, at) for each in (shown.proposed, shown.saved))
+        cells = [_beside(*both, changed=changed, width=6)]
         if enough:
             new, old = (f"{trial.raises[grade]}x" for trial in (shown.as_proposed, shown.as_saved))
             cells.append(_beside(new, old, changed=changed, width=5))
@@ -117,8 +136,9 @@ def _beside(new: str, old: str, *, changed: bool, width: int) -> str:
     return f"{new:>{width}}" + (f" {f'({old})':<{width + 2}}" if changed else "")
 
 
-def _percent(ladders: Ladders, at: int) -> str:
-    return f"{ladders.ratio[at] * 100:.3g}%"
+def _threshold(ladders: Ladders, scale: Scale, at: int) -> str:
+    """A multiple with a sign before it, so that it is not read as how often."""
+    return f"{ladders.ratio[at] * 100:.3g}%" if scale is Scale.RATIO else f"≤{ladders.cushion[at]:g}x"
 
 
 def _meaning(shown: Draft) -> str:

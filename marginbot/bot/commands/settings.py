@@ -6,33 +6,20 @@ What stands on a button says all that it does, so an old message never acts on w
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 from marginbot.bot import render_account, render_channels, render_hours, render_settings
-from marginbot.bot.calls import Button, Call, Reply, Rows, Services
+from marginbot.bot.calls import Button, Call, Reply, Screen, Services
 from marginbot.bot.commands.language import AUTOMATIC, spoken
-from marginbot.bot.figures import read_from_now_on_in, text
+from marginbot.bot.commands.settings_thresholds import proposed, saved, thresholds
+from marginbot.bot.figures import read_from_now_on_in
 from marginbot.bot.language import LANGUAGES, _, language, later, supported
-from marginbot.bot.render_settings import Chosen, Draft, back, grid, marked
+from marginbot.bot.render_settings import Chosen, back, grid, marked
 from marginbot.domain.alerting import REMINDER_RANGE
 from marginbot.domain.chart import Theme
-from marginbot.domain.errors import BadThresholds, NotAllowed
-from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Ladders
-from marginbot.domain.history import Series
 from marginbot.domain.hours import find_zone
-from marginbot.domain.trial import Trial, tried
-from marginbot.flow.ports import Account
 
-MONTH = timedelta(days=30)
-STEP = 0.05  # of ratio, by which a press moves a rung
-MOST_POOLS = 20  # tried at once: a picture of all of two hundred would take too long
-PRESETS = {
-    later("Earlier"): (0.40, 0.55, 0.70, 0.80),
-    later("Standard"): DEFAULT_LADDERS.ratio,
-    later("Later"): (0.60, 0.75, 0.85, 0.93),
-}
 PACES = {later("Often"): (30, 5, 2), later("Standard"): (60, 10, 3), later("Seldom"): (240, 30, 10)}  # minutes
 _NIGHTS = ("22:00-06:00", "23:00-07:00", "00:00-08:00", "01:00-09:00")
 _ZONES = (
@@ -50,13 +37,7 @@ _ZONES = (
     "Asia/Tokyo",
 )
 _DATA = re.compile(r"set:([a-z])(?::([A-Za-z0-9_/+:-]{1,56}))?")
-_RATIOS = re.compile(r"([0-9]{1,18}):([0-9]{1,3})-([0-9]{1,3})-([0-9]{1,3})-([0-9]{1,3})")
 _MINUTES = re.compile(r"([0-9]{1,4})-([0-9]{1,4})-([0-9]{1,4})")
-_OURS = "set"
-_RATIO = "ratio"
-_ACCOUNT = re.compile(r"[0-9]{1,18}")
-
-Screen = tuple[str, str, Rows]  # a word for the one who pressed, the message, its buttons
 
 
 async def settings(call: Call, services: Services) -> Reply:
@@ -90,107 +71,6 @@ def _overview(call: Call, services: Services, said: str = "") -> Screen:
         theme=store.chart_theme(user_id),
     )
     return said, render_settings.overview(chosen, call.at), render_settings.menu()
-
-
-# --- thresholds ----------------------------------------------------------------------------------
-
-
-async def _thresholds(call: Call, value: str, services: Services) -> Screen | None:
-    """The accounts to choose from, or the thresholds of one."""
-    owned = services.store.accounts_of(call.person.user_id)
-    if value:
-        if not _ACCOUNT.fullmatch(value):
-            return None
-        account = _owned(call, int(value), services)
-        return await _drafted(account, services.store.ladders(account.id), services)
-    if len(owned) == 1:
-        return await _drafted(owned[0], services.store.ladders(owned[0].id), services)
-    if not owned:
-        return "", _("You have no account here yet. Add one: /add"), (back(),)
-    rows = grid([Button(account.label, f"set:t:{account.id}") for account in owned], 2)
-    return "", render_settings.which_account(), (*rows, back())
-
-
-async def _proposed(call: Call, value: str, services: Services) -> Screen | None:
-    """Thresholds on trial: nothing is stored yet."""
-    found = _RATIOS.fullmatch(value)
-    if found is None:
-        return None
-    account = _owned(call, int(found[1]), services)
-    return await _drafted(account, _with_ratio(services.store.ladders(account.id), found.groups()[1:]), services)
-
-
-async def _save(call: Call, value: str, services: Services) -> Screen | None:
-    found = _RATIOS.fullmatch(value)
-    if found is None:
-        return None
-    account = _owned(call, int(found[1]), services)
-    percents = [f"{int(tenths) / 10:g}" for tenths in found.groups()[1:]]
-    services.preferences.set_thresholds(call.person.user_id, account.label, _RATIO, percents)
-    said, html, buttons = await _drafted(account, services.store.ladders(account.id), services)
-    return _("Saved for {label}.", label=text(account.label, 24)) + said, html, buttons
-
-
-def _owned(call: Call, account_id: int, services: Services) -> Account:
-    for account in services.store.accounts_of(call.person.user_id):
-        if account.id == account_id:
-            return account
-    raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))
-
-
-def _with_ratio(ladders: Ladders, tenths: Sequence[str]) -> Ladders:
-    notice, warning, critical, emergency = (int(each) / 1000 for each in tenths)
-    return Ladders(ratio=(notice, warning, critical, emergency), cushion=ladders.cushion)
-
-
-async def _drafted(account: Account, proposed: Ladders, services: Services) -> Screen:
-    store, until = services.store, services.clock()
-    saved, known = store.ladders(account.id), store.pools(account.id)
-    looked = known[:MOST_POOLS]
-    series = store.history(account.id, until - MONTH, until, looked)
-    as_saved, as_proposed = await services.aside(partial(_tried, series, (saved, proposed), until))
-    draft = Draft(
-        account=account,
-        saved=saved,
-        proposed=proposed,
-        as_saved=as_saved,
-        as_proposed=as_proposed,
-        pools=(len(looked), len(known)),
-    )
-    return "", render_settings.draft(draft), _ways(account, saved, proposed)
-
-
-def _tried(series: Sequence[Series], ladders: Sequence[Ladders], until: datetime) -> list[Trial]:
-    return tried((each.load() for each in series), ladders, until=until)
-
-
-def _ways(account: Account, saved: Ladders, proposed: Ladders) -> Rows:
-    """A button for each rung up and down, the presets, and to save what is proposed."""
-    rungs = []
-    for at, grade in enumerate(RUNGS):
-        moves = [("−", -STEP), ("+", STEP)]
-        row = [(render_settings.of_grade(grade, sign), _moved(proposed, at, by)) for sign, by in moves]
-        rungs.append(tuple(Button(name, _data("d", account, to)) for name, to in row if to is not None))
-    presets = tuple(
-        Button(marked(_(name), on=ratio == proposed.ratio), _data("d", account, Ladders(ratio, proposed.cushion)))
-        for name, ratio in PRESETS.items()
-    )
-    save = ((Button(_("Save"), _data("s", account, proposed)),),) if proposed != saved else ()
-    return (*(row for row in rungs if row), presets, *save, back("m"))
-
-
-def _moved(ladders: Ladders, at: int, by: float) -> Ladders | None:
-    """With one rung moved; None where it would pass another, or the end."""
-    ratio = list(ladders.ratio)
-    ratio[at] = round(ratio[at] + by, 3)
-    try:
-        return Ladders((ratio[0], ratio[1], ratio[2], ratio[3]), ladders.cushion)
-    except BadThresholds:
-        return None
-
-
-def _data(kind: str, account: Account, ladders: Ladders) -> str:
-    return ":".join((_OURS, kind, str(account.id), "-".join(str(round(rung * 1000)) for rung in ladders.ratio)))
 
 
 # --- the rest ------------------------------------------------------------------------------------
@@ -276,9 +156,9 @@ async def _theme(call: Call, value: str, services: Services) -> Screen | None:
 
 SCREENS: dict[str, Callable[[Call, str, Services], Awaitable[Screen | None]]] = {
     "m": _main,
-    "t": _thresholds,
-    "d": _proposed,
-    "s": _save,
+    "t": thresholds,
+    "d": proposed,
+    "s": saved,
     "c": _channels,
     "q": _quiet,
     "r": _reminders,
