@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from marginbot.domain.errors import ClockSkew, KeyRefused, NoPermission, RateLimited
-from marginbot.domain.margin import Collateral, MarginMode, Pool, Position, Snapshot
+from marginbot.domain.margin import MarginMode, Pool, Position, Snapshot
 from marginbot.domain.room import STABLE
 from marginbot.exchanges.permissions import DERIBIT
 from marginbot.exchanges.reconcile import IDLE, apart, gap
@@ -28,17 +28,15 @@ from marginbot.exchanges.venue import (
     Reference,
     Venue,
     number,
-    price,
     rows,
     total,
 )
-from marginbot.exchanges.venues.deribit_positions import USD, Listing, Row, position_of
+from marginbot.exchanges.venues.deribit_collateral import collateral_of
+from marginbot.exchanges.venues.deribit_positions import USD, Held, Row, position_of
 from marginbot.exchanges.venues.deribit_push import PUSHES
 from marginbot.flow.ports import VenueInfo
 
-Held = tuple[Listing, Position]
 MODELS = ("segregated_sm", "segregated_pm", "cross_sm", "cross_pm")
-EQUITY_TOLERANCE = Decimal("0.05")
 
 
 async def fetch(api: Api) -> Payloads:
@@ -166,7 +164,7 @@ def _cross_pools(
         return []
     if margin is not None:
         margin = _at_least_summed("cross", margin, positions, model, warnings)
-    collateral = _collateral(summaries, held, position_rows, warnings) if positions else ()
+    collateral = collateral_of(summaries, held, position_rows, warnings) if positions else ()
     pool = Pool(
         name="cross",
         margin_mode=_margin_mode(model),
@@ -228,49 +226,6 @@ def _projected_amounts(
             worst = _projected(summaries)
             return equity, margin if worst is None else max(margin, equity * worst)
     return None, None
-
-
-def _collateral(
-    summaries: Sequence[Row], held: Sequence[Held], position_rows: Sequence[Row], warnings: list[str]
-) -> tuple[Collateral, ...]:
-    """Each coin's own equity without its options, in USD at the rate between a row's projection and the totals."""
-    entries, valued = [], Decimal(0)
-    for row in summaries:
-        asset, equity = str(row.get("currency")), number(row, "equity")
-        rate = Decimal(1) if asset in STABLE else _dollar_rate(asset, row, position_rows)
-        if equity == 0:
-            continue
-        if equity is None or rate is None:
-            warnings.append(f"{asset}: its equity or price is unknown, room leaves its moves out")
-            continue
-        valued += equity * rate
-        if asset not in STABLE:
-            value = (equity - _options_value(asset, row, held, warnings)) * rate
-            entries.append(Collateral(asset=asset, value=value, per_coin=rate))
-    said = next((found for row in summaries if (found := number(row, "total_equity_usd"))), None)
-    if said is not None and apart(said, valued, EQUITY_TOLERANCE):
-        warnings.append(f"cross: equity is {said:.2f} USD, the currencies add up to {valued:.2f}; room is an estimate")
-    return tuple(entries)
-
-
-def _options_value(asset: str, row: Row, held: Sequence[Held], warnings: list[str]) -> Decimal:
-    """Mark value of a coin's options in the coin, by the positions themselves."""
-    options = [position for listing, position in held if listing.is_option and listing.settle == asset]
-    own = sum((p.side.sign * p.contracts * (p.mark_price or Decimal(0)) for p in options), Decimal(0))
-    said = number(row, "options_value")
-    if (said is None and options) or (said is not None and apart(said, own, EQUITY_TOLERANCE)):
-        warnings.append(f"{asset}: its options are worth {own:f} by their marks, Deribit says {said}")
-    return own
-
-
-def _dollar_rate(asset: str, row: Row, position_rows: Sequence[Row]) -> Decimal | None:
-    """The index of a position on the coin; else how the account's balance reads in USD and in the coin."""
-    named = (r for r in position_rows if str(r.get("instrument_name")).split("-")[0].split("_")[0] == asset)
-    index = next((found for r in named if (found := price(r, "index_price")) is not None), None)
-    balance, dollars = price(row, "margin_balance"), price(row, "total_margin_balance_usd")
-    if index is None and balance is not None and dollars is not None:
-        return dollars / balance
-    return index
 
 
 def candle_symbols(underlying: str) -> tuple[str, ...]:

@@ -46,6 +46,9 @@ class Listing:
         return self.is_call is not None
 
 
+Held = tuple[Listing, Position]
+
+
 def listing_of(name: str, reference: Reference) -> Listing:
     """Symbol, settlement and option terms; the loaded markets come first."""
     known = reference.instruments.get(name)
