@@ -280,7 +280,7 @@ class Everything:
                 self.post.write(chance.choice(accounts), Grade.NOTICE, number=1_000_000 + looked)
             if looked % 10 == 0:
                 self.keeper.turn()
-                self.late.look()
+                self.late.dispatch()
                 self.delivery.dispatch()
             looked += 1
             await asyncio.sleep(TICK)

@@ -278,7 +278,7 @@ class Bot:
         tick = min(1.0, max(0.05, self._settings.poll_interval / 10))
         self._watch.cycle.queue.ready_in = self._reader.ready_in
         self._scheduler.every(min(tick, DUE_SECONDS), "due accounts", self._watch.cycle.dispatch)
-        self._scheduler.every(tick, "late accounts", self._late.look)
+        self._scheduler.every(tick, "late accounts", self._late.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)
         self._scheduler.every(

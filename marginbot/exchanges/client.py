@@ -37,9 +37,10 @@ from marginbot.exchanges.faults import REQUEST_ERRORS, translate
 from marginbot.exchanges.kept import Kept
 from marginbot.exchanges.markets import instruments_of
 from marginbot.exchanges.traffic import Budgets, Traffic
-from marginbot.exchanges.transport import lean
+from marginbot.exchanges.transport import BYTES_IN_A_TURN, lean
 from marginbot.exchanges.urls import rebased
 from marginbot.exchanges.venue import Instrument, Reference, Venue
+from marginbot.flow.pace import Pace
 from marginbot.flow.ports import Credential
 
 # At level DEBUG ccxt logs every request with its key and signature.
@@ -71,7 +72,7 @@ class VenueClient:
         self.traffic = traffic or Traffic(venue.info.id, Budgets())
         self._timeout = timeout
         self._ccxt = _opened(venue, base_url, timeout, tls)
-        self._ccxt.traffic = self.traffic
+        self._ccxt.traffic, self._ccxt.pace = self.traffic, Pace(BYTES_IN_A_TURN)
         self._requests = asyncio.Semaphore(venue.requests_at_once)
         self._candles = asyncio.Semaphore(CANDLE_REQUESTS_AT_ONCE)
         name = venue.info.id
@@ -179,7 +180,10 @@ class VenueClient:
         if known is not None and now - known[0] < RECENT:
             return known[1]
         answer = await load()
-        self._recent = {name: value for name, value in self._recent.items() if now - value[0] < RECENT}
+        self._recent.pop(request, None)
+        # The oldest stand first, so what is too old costs only its own removal.
+        while self._recent and now - (oldest := next(iter(self._recent.items())))[1][0] >= RECENT:
+            del self._recent[oldest[0]]
         if answer is not None:
             self._recent[request] = (now, answer)
         return answer

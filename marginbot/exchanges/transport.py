@@ -16,12 +16,19 @@ import yarl
 from ccxt.base import errors as ccxt
 
 from marginbot.exchanges.traffic import Leave, Traffic
+from marginbot.flow.pace import Pace
+
+BYTES_IN_A_TURN = 32_000  # of answers decoded in one turn of the loop: a few accounts, or a page of candles alone
 
 
 class _Lean:
-    """Mixed in front of a ccxt class. `traffic` says when a request may leave, and by which proxy."""
+    """Mixed in front of a ccxt class.
+
+    `traffic` says when a request may leave, and by which proxy; `pace`, when an answer is taken up.
+    """
 
     traffic: Traffic | None = None
+    pace: Pace | None = None
 
     async def fetch2(
         self: Any,
@@ -51,6 +58,8 @@ class _Lean:
         sent = self.prepare_request_headers(headers)
         self.open(lazy=True)
         status, reason, told, raw = await self._accounted(url, method, sent, body, leave)
+        if self.pace is not None:
+            await self.pace.turn(len(raw))
         parsed, text = _decoded(raw), raw.decode("utf-8", "replace").strip()
         if parsed is None:
             parsed = self.parse_json(text)

@@ -8,13 +8,17 @@ sending) follows when all of it is on disk.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
-MOST = 8  # so many keep the loop for a few milliseconds
+MOST = 8  # in one commit
+ENOUGH = 0.004  # seconds on end that the work may keep the loop
+GATHER = 0.002  # seconds that what is not urgent waits for others, to be written with them
 
 
 class Together(Protocol):
@@ -54,30 +58,39 @@ class _Piece(Generic[T]):
 class Batch(Generic[T]):
     """Pieces of work that wait for the end of the moment."""
 
-    def __init__(self, store: Together) -> None:
+    def __init__(self, store: Together, *, timer: Callable[[], float] = time.perf_counter) -> None:
         self._store = store
-        self._waiting: list[_Piece[T]] = []
+        self._timer = timer
+        self._urgent: deque[_Piece[T]] = deque()
+        self._calm: deque[_Piece[T]] = deque()
+        self._next: asyncio.Handle | None = None
 
-    async def add(self, work: Callable[[], T], then: Callable[[T], None]) -> T:
+    async def add(self, work: Callable[[], T], then: Callable[[T], None], *, urgent: bool = False) -> T:
         """Do `work` and, once it is on disk, `then`; raises what either raises, or that nothing could be written.
 
-        Neither may wait for anything. Whoever is cancelled before the work began has not asked for it.
+        Neither may wait for anything. What is urgent comes first. Whoever is cancelled before the work began has not
+        asked for it.
         """
         piece = _Piece(work, then)
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._write)
-        self._waiting.append(piece)
+        (self._urgent if urgent else self._calm).append(piece)
+        loop = asyncio.get_running_loop()
+        if urgent or len(self._calm) >= MOST:
+            self._soon(loop)
+        elif self._next is None:
+            self._next = loop.call_later(GATHER, self._write)
         return await piece.result
 
+    def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = loop.call_soon(self._write)
+
     def _write(self) -> None:
-        pieces, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._write)
-        pieces = [piece for piece in pieces if not piece.result.done()]
+        self._next = None
+        pieces = list[_Piece[T]]()
         try:
             with self._store.together():
-                for piece in pieces:
-                    piece.begin()
+                self._work(pieces)
         except Exception as error:  # noqa: BLE001 - nothing of it is on disk, which everybody hears
             for piece in pieces:
                 piece.fail(error)
@@ -86,5 +99,20 @@ class Batch(Generic[T]):
             for piece in pieces:
                 piece.fail(error)
             raise
+        finally:
+            if self._urgent or self._calm:
+                self._soon(asyncio.get_running_loop())
         for piece in pieces:
             piece.finish()
+
+    def _work(self, begun: list[_Piece[T]]) -> None:
+        """As many of those that wait as are enough for one turn of the loop; at least one."""
+        until = self._timer() + ENOUGH
+        while (waiting := self._urgent or self._calm) and len(begun) < MOST:
+            piece = waiting.popleft()
+            if piece.result.done():
+                continue
+            begun.append(piece)
+            piece.begin()
+            if self._timer() >= until:
+                return

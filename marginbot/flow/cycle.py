@@ -19,6 +19,7 @@ from marginbot.flow.decide import ACCOUNT, Context, CycleSettings, judged, our_f
 from marginbot.flow.due import DueQueue
 from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.outage import joined
+from marginbot.flow.pace import Pace
 from marginbot.flow.ports import (
     Account,
     Credential,
@@ -31,6 +32,8 @@ from marginbot.flow.ports import (
 from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
+
+BEGUN_IN_A_TURN = 2  # of the loop: signing and sending takes about a millisecond
 
 
 class Cycle:
@@ -55,6 +58,7 @@ class Cycle:
         self.queue = DueQueue(store, at_once=concurrency)
         self.tasks = Tasks()
         self._batch: Batch[CycleRecord] = Batch(store)
+        self._beginning = Pace(BEGUN_IN_A_TURN)
         self.completed_at: datetime | None = None
         self.caught_up = False  # whether there was a moment since the start when no account waited
         self.on_notices: Callable[[], None] = lambda: None
@@ -88,6 +92,7 @@ class Cycle:
 
     async def _guarded(self, account: Account) -> bool:
         try:
+            await self._beginning.turn()
             is_written = await self._tried(account)
         finally:
             self.queue.done(account)
@@ -120,7 +125,7 @@ class Cycle:
             await asyncio.sleep(0.05)
         self.queue.take_one(account)
         try:
-            written = await self.read(account)
+            written = await self.read(account, urgent=True)
         except NoSuchAccount:
             return None
         except Exception:
@@ -137,14 +142,15 @@ class Cycle:
         """How often to read, and when silence becomes news."""
         return self._settings
 
-    async def read(self, account: Account) -> CycleRecord:
-        """Read one account and write down what follows."""
+    async def read(self, account: Account, *, urgent: bool = False) -> CycleRecord:
+        """Read one account and write down what follows; before that of others when it is urgent."""
         reading, volatilities = await self._reading(account)
         self._meter.reading(account.exchange, reading.cause if isinstance(reading, Unreadable) else "ok")
         # Each of the two in one go: what a person does meanwhile is either seen or comes after.
         return await self._batch.add(
             lambda: self._recorded(account, reading, volatilities),
             lambda record: self._follow_up(account, reading, record),
+            urgent=urgent,
         )
 
     def _recorded(self, account: Account, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:

@@ -6,6 +6,7 @@ failed reading, so nothing else would ever say that these accounts are not watch
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Account, Store, Unreadable
 
 LATE = timedelta(seconds=2)  # after its time has come; how long it may really wait, the alerts decide
-LOOKS = 100  # at one time: a few milliseconds
+LOOKS = 100  # in one go, of which each takes a millisecond or two
 
 NO_PLACE = Unreadable(Cause.VENUE_DOWN, "no place is free, the others hang", VenueDown.advice)
 NO_BUDGET = Unreadable(
@@ -35,12 +36,26 @@ class LateWatch:
         self._store = store
         self._clock = clock
         self._after = 0
+        self._looking = False
 
-    def look(self) -> int:
-        """Tell of those that are late by now; returns how many were looked at."""
+    def dispatch(self) -> None:
+        """Start a look, unless one is under way."""
+        if not self._looking:
+            self._cycle.tasks.spawn(self.look())
+
+    async def look(self) -> int:
+        """Tell of those that are late by now, one in a turn of the loop; returns how many were looked at."""
+        self._looking = True
+        try:
+            return await self._look()
+        finally:
+            self._looking = False
+
+    async def _look(self) -> int:
         found = self._store.overdue(self._clock() - LATE, self._after, LOOKS)
         self._after = found[-1] if len(found) == LOOKS else 0
         for account_id in found:
+            await asyncio.sleep(0)
             try:
                 account = self._store.account_by_id(account_id)
             except NoSuchAccount:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from marginbot.flow.batch import MOST, Batch
+from marginbot.flow.batch import ENOUGH, MOST, Batch
 from marginbot.store.database import StoreFailed
 from marginbot.store.sqlite_store import SqliteStore, open_store
 
@@ -52,7 +53,7 @@ def nothing(_: str) -> None:
 async def test_what_arrives_together_is_one_commit_and_what_follows_comes_after_it(
     path: Path, store: SqliteStore
 ) -> None:
-    batch, statements, seen = Batch[str](store), list[str](), list[set[str]]()
+    batch, statements, seen = Batch[str](store, timer=lambda: 0.0), list[str](), list[set[str]]()
     store._db.conn.set_trace_callback(statements.append)
     asked = (batch.add(writing(store, name), lambda _: seen.append(on_disk(path))) for name in "abc")
     assert await asyncio.gather(*asked) == ["a", "b", "c"]
@@ -61,11 +62,40 @@ async def test_what_arrives_together_is_one_commit_and_what_follows_comes_after_
 
 
 async def test_more_than_a_few_are_several_commits(store: SqliteStore) -> None:
-    batch, statements = Batch[str](store), list[str]()
+    batch, statements = Batch[str](store, timer=lambda: 0.0), list[str]()
     store._db.conn.set_trace_callback(statements.append)
     names = [chr(ord("a") + place) for place in range(2 * MOST + 1)]
     assert await asyncio.gather(*(batch.add(writing(store, name), nothing) for name in names)) == names
     assert statements.count("COMMIT") == 3
+
+
+async def test_who_takes_long_is_written_alone_and_others_come_in_between(store: SqliteStore) -> None:
+    ticks = count()
+    batch, order = Batch[str](store, timer=lambda: next(ticks) * ENOUGH), list[str]()
+
+    async def beside() -> None:
+        for _ in range(6):
+            await asyncio.sleep(0)
+            order.append("-")
+
+    other = asyncio.ensure_future(batch.add(writing(store, "a"), order.append, urgent=True))
+    await asyncio.gather(other, batch.add(writing(store, "b"), order.append), beside())
+    assert order[: order.index("b")].count("-") > order[: order.index("a")].count("-")
+
+
+async def test_as_many_as_are_enough_for_a_turn_are_one_commit(store: SqliteStore) -> None:
+    ticks = count()
+    batch, statements = Batch[str](store, timer=lambda: next(ticks) * ENOUGH / 2.5), list[str]()
+    store._db.conn.set_trace_callback(statements.append)
+    await asyncio.gather(*(batch.add(writing(store, name), nothing) for name in "abcdef"))
+    assert statements.count("COMMIT") == 2
+
+
+async def test_what_is_urgent_is_written_before_what_came_earlier(store: SqliteStore) -> None:
+    batch, order = Batch[str](store), list[str]()
+    calm = (batch.add(writing(store, name), order.append) for name in "abcdefghijk")
+    await asyncio.gather(*calm, batch.add(writing(store, "x"), order.append, urgent=True))
+    assert order == ["x", *"abcdefghijk"]
 
 
 async def test_one_that_fails_undoes_its_own_part_alone(path: Path, store: SqliteStore) -> None:

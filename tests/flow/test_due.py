@@ -74,15 +74,15 @@ async def test_an_account_late_for_want_of_budget_is_told_and_keeps_its_turn(wor
     world.cycle.queue.ready_in = lambda exchange, under_way: 5.0
     for _ in range(17):
         await world.after(10)
-        assert late.look() in (0, 1)
+        assert await late.look() in (0, 1)
     assert world.store.told(account) == []
     await world.after(30)
-    late.look()
+    await late.look()
     assert world.store.told(account) == ["account went_blind OK"]
     assert world.store.notices[-1].facts.cause is Cause.RATE_LIMITED
     assert "more accounts at this exchange" in world.store.notices[-1].facts.advice
     written = len(world.store.written)
-    late.look()
+    await late.look()
     assert len(world.store.written) == written, "nothing changed, nothing is written"
     world.cycle.queue.ready_in = lambda exchange, under_way: 0.0
     assert await world.after(0) == 1
@@ -95,7 +95,7 @@ async def test_an_account_that_was_never_read_is_told_as_well(world: World) -> N
     late = LateWatch(world.cycle, world.store, world.clock)
     for _ in range(25):
         await world.after(10)
-        late.look()
+        await late.look()
     assert world.store.told(account) == ["account went_blind -"]
 
 
@@ -109,7 +109,7 @@ async def test_an_account_behind_a_venue_that_hangs_is_told_why(narrow: World) -
     narrow.cycle.dispatch()
     await asyncio.sleep(0.01)
     narrow.clock.advance(200)
-    late.look()
+    await late.look()
     assert narrow.store.told(behind) == ["account went_blind OK"]
     assert narrow.store.notices[-1].facts.cause is Cause.VENUE_DOWN
     assert narrow.store.told(hanging) == [], "it is being read; its own reading tells"
