@@ -275,6 +275,8 @@ class Everything:
         began, looked, chance = time.monotonic(), 0, random.Random(2)
         accounts = self.store.active_accounts()
         while time.monotonic() - began < seconds and not until():
+            if not self.cycle.caught_up:
+                gc.freeze()  # as the bot does
             self.cycle.dispatch()
             if looked % 2 == 0:
                 self.post.write(chance.choice(accounts), Grade.NOTICE, number=1_000_000 + looked)

@@ -274,10 +274,15 @@ class Bot:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._stopping.set)
 
+    def _read_due(self) -> None:
+        if not self._watch.cycle.caught_up:
+            gc.freeze()  # what is known of the accounts stays, too, and comes within minutes
+        self._watch.cycle.dispatch()
+
     def _start_jobs(self) -> None:
         tick = min(1.0, max(0.05, self._settings.poll_interval / 10))
         self._watch.cycle.queue.ready_in = self._reader.ready_in
-        self._scheduler.every(min(tick, DUE_SECONDS), "due accounts", self._watch.cycle.dispatch)
+        self._scheduler.every(min(tick, DUE_SECONDS), "due accounts", self._read_due)
         self._scheduler.every(tick, "late accounts", self._late.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)
         self._scheduler.every(KEY_CHECK_SECONDS, "key checks", self._key_checks.check_next)

@@ -41,6 +41,7 @@ class LateWatch:
     def dispatch(self) -> None:
         """Start a look, unless one is under way."""
         if not self._looking:
+            self._looking = True
             self._cycle.tasks.spawn(self.look())
 
     async def look(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -87,6 +88,25 @@ async def test_an_account_late_for_want_of_budget_is_told_and_keeps_its_turn(wor
     world.cycle.queue.ready_in = lambda exchange, under_way: 0.0
     assert await world.after(0) == 1
     assert world.store.told(account)[1:] == ["account sight_back OK"]
+
+
+async def test_late_accounts_are_looked_at_one_in_a_turn_of_the_loop_by_one_look_at_a_time(world: World) -> None:
+    for number in range(5):
+        world.register(ALICE, f"n{number}", CALM)
+    world.cycle.queue.ready_in = lambda exchange, under_way: 5.0
+    late = LateWatch(world.cycle, world.store, world.clock)
+    await world.after(0)
+    world.clock.advance(250)
+    late.dispatch()
+    seen = [0]
+    for _ in range(20):
+        await asyncio.sleep(0)
+        if seen[-1] < 5:
+            late.dispatch()
+        seen.append(len(world.store.written))
+    assert all(after - before <= 1 for before, after in pairwise(seen))
+    await world.cycle.tasks.settle()
+    assert len(world.store.written) == 5
 
 
 async def test_an_account_that_was_never_read_is_told_as_well(world: World) -> None:
