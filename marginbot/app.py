@@ -22,6 +22,7 @@ from marginbot.bot.buddy_bell import BuddyBell
 from marginbot.bot.build import TelegramSide, build_bot, build_telegram
 from marginbot.bot.calls import Services
 from marginbot.bot.dialogue import Dialogues
+from marginbot.bot.language import _ as look_up
 from marginbot.bot.language import read_in_language
 from marginbot.bot.operators import OperatorLine
 from marginbot.bot.render_turmoil import operators as turmoil_for_operators
@@ -174,7 +175,7 @@ class Bot:
         self._metrics = Metrics()
         access = Access(AccessMode(settings.access), settings.admin_ids, store)
         desk = build_desk(store, reader, access)
-        self._ringer = Channels()
+        self._ringer = Channels(look_up=look_up)
         bot = build_bot(token, settings.telegram_api_url)
         bell = BuddyBell(bot, self._ringer, store.name_of, store.language_of)
         self._channels = ChannelDesk(store, bell)

@@ -34,10 +34,11 @@ class BuddyBell:
         return self._others.parse(url)
 
     async def ring(self, url: str, ring: Ring) -> Rang:
-        """Tell alarms."""
+        """Tell alarms: a buddy in their own language, everything else in that of whose channel it is."""
         buddy = parse_buddy(url)
         if buddy is None:
-            return await self._others.ring(url, ring)
+            with read_in_language(self._language_of(ring.channel.user_id)):
+                return await self._others.ring(url, ring)
         with read_in_language(self._language_of(buddy[0])):
             html = render_buddy.in_danger(ring, self._name_of(buddy[1]))
             stop = ((Button(_("Stop being their buddy"), f"bud:stop:{ring.channel.id}"),),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marginbot.channels.addresses import Address, parse_address
 from marginbot.channels.apprise_channel import SEND_SECONDS, AppriseSender
 from marginbot.channels.pushover import OFFICIAL, PushoverEmergency
-from marginbot.channels.words import body_of, title_of
+from marginbot.channels.words import LookUp, body_of, in_english, title_of
 from marginbot.domain.escalation import Accepted, Rang, Ring
 from marginbot.domain.grading import Grade
 from marginbot.flow.escalation import ReceiptState
@@ -16,7 +16,10 @@ EMERGENCY_FROM = Grade.CRITICAL
 class Channels:
     """A `Ringer`."""
 
-    def __init__(self, *, pushover_url: str = OFFICIAL, timeout: float = SEND_SECONDS) -> None:
+    def __init__(
+        self, *, look_up: LookUp = in_english, pushover_url: str = OFFICIAL, timeout: float = SEND_SECONDS
+    ) -> None:
+        self._look_up = look_up
         self._apprise = AppriseSender(timeout=timeout)
         self._pushover = PushoverEmergency(pushover_url)
 
@@ -27,7 +30,7 @@ class Channels:
     async def ring(self, url: str, ring: Ring) -> Rang:
         """Tell alarms, as loudly as their grade deserves."""
         address = parse_address(url)
-        title, body = title_of(ring), body_of(ring)
+        title, body = title_of(ring, self._look_up), body_of(ring, self._look_up)
         if address.pushover is not None and ring.grade >= EMERGENCY_FROM:
             return await self._pushover.ring(address.pushover, title, body)
         return await self._apprise.send(address.url, title, body, urgent=ring.grade >= EMERGENCY_FROM)

@@ -12,6 +12,9 @@ from datetime import timedelta
 
 import pytest
 
+from marginbot.bot.buddy_bell import BuddyBell
+from marginbot.bot.build import build_bot
+from marginbot.bot.language import _
 from marginbot.channels import Channels
 from marginbot.channels.addresses import load_services
 from marginbot.domain.escalation import (
@@ -78,6 +81,21 @@ async def test_apprise_is_told_what_it_is_about_without_amounts(channels: Channe
     assert "/ack" in told["message"]
     assert "Perhaps a repeat" in told["message"]
     assert told["type"] == "failure"
+
+
+@pytest.mark.parametrize(("code", "title", "since"), [
+    ("ru", "КРИТИЧНО: desk1 (bybit) и ещё 1", "с 12:00 UTC"), ("zh", "危急", "自 12:00 UTC 起"),
+    ("en", "CRITICAL: desk1 (bybit) and 1 more", "since 12:00 UTC"),
+])  # fmt: skip
+async def test_told_in_the_language_of_whose_channel_it_is(hook: JsonServer, code: str, title: str, since: str) -> None:
+    with closing(Channels(look_up=_, timeout=10)) as channels:
+        bell = BuddyBell(build_bot("1:x", hook.address), channels, str, {CHANNEL.user_id: code}.get)
+        assert await bell.ring(hook.address, ring(Grade.CRITICAL, Grade.WARNING, repeats=1)) == Accepted()
+    [told] = hook.received
+    assert told["title"].startswith(title)
+    assert since in told["message"]
+    assert "/ack" in told["message"]
+    assert ("Perhaps a repeat" in told["message"]) is (code == "en")
 
 
 async def test_blindness_is_told_as_such(channels: Channels, hook: JsonServer) -> None:
