@@ -18,7 +18,7 @@ from ccxt.base import errors as ccxt
 from marginbot.exchanges.traffic import Leave, Traffic
 from marginbot.flow.pace import Pace
 
-BYTES_IN_A_TURN = 32_000  # of answers decoded in one turn of the loop: a few accounts, or a page of candles alone
+BYTES_IN_A_TURN = 16_000  # of answers decoded in one turn of the loop: an account or two, or a page of candles alone
 
 
 class _Lean:

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 T = TypeVar("T")
 
 MOST = 8  # in one commit
-ENOUGH = 0.004  # seconds on end that the work may keep the loop
+ENOUGH = 0.002  # seconds on end that the work may keep the loop
 GATHER = 0.002  # seconds that what is not urgent waits for others, to be written with them
 
 

@@ -33,7 +33,7 @@ from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-BEGUN_IN_A_TURN = 2  # of the loop: signing and sending takes about a millisecond
+BEGUN_IN_A_TURN = 1  # of the loop: signing and sending takes about a millisecond
 
 
 class Cycle:
