@@ -72,6 +72,7 @@ from marginbot.webform import FormServer
 log = logging.getLogger(__name__)
 
 RECONCILE_WITHIN = timedelta(seconds=10)  # after this, old notices go out even if no cycle has completed
+CATCHING_UP_WITHIN = timedelta(minutes=5)  # after this, what accounts bring along is collected as anything else
 STOP_GRACE_SECONDS = 3.0
 KEY_CHECK_SECONDS = 60.0  # one key at a time; each of them once a day
 TERMS_SECONDS = 60.0  # one venue at a time; each of them once a day
@@ -276,7 +277,7 @@ class Bot:
             loop.add_signal_handler(name, self._stopping.set)
 
     def _read_due(self) -> None:
-        if not self._watch.cycle.caught_up:
+        if not self._watch.cycle.caught_up and utc_now() - self._started_at < CATCHING_UP_WITHIN:
             gc.freeze()  # what is known of the accounts stays, too, and comes within minutes
         self._watch.cycle.dispatch()
 
