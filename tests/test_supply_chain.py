@@ -83,7 +83,8 @@ def test_no_known_hole_in_a_pinned_package() -> None:
     if "No module named pip_audit" in told.stderr:
         pytest.skip("pip-audit is not installed: known holes were NOT looked up")
     said = told.stderr + told.stdout
-    if "ConnectionError" in said or said.count("could not be audited") > len(pinned()) // 2:
+    is_verdict = re.search(r"(Found \d+|No) known vulnerabilit", said) is not None
+    if not is_verdict or said.count("could not be audited") > len(pinned()) // 2:
         pytest.skip("the database of known holes cannot be reached: they were NOT looked up")
     assert told.returncode == 0, said
 
