@@ -269,7 +269,7 @@ def page(found: Found, stored: str) -> str:
         "# What was measured",
         "",
         f"`PYTHONPATH=. python bench/run.py` on {datetime.now(UTC):%d %B %Y}: {os.cpu_count()} cores, {platform.machine()}, "
-        f"CPython {platform.python_version()}. Every figure is of this one run; other work shared the machine, so ratios "
+        f"CPython {platform.python_version()}. Every figure is of this one run; where other work shared the machine, ratios "
         "within a part say more than absolute figures.",
         "",
         "| goal | bar | measured | |",
@@ -279,8 +279,8 @@ def page(found: Found, stored: str) -> str:
         "Peers' loops were not measured again: HyperLiquidation-Bot and liquidation-alerter are published as no package; freqtrade,",
         "which is, runs one account a process and has no loop over margins.",
         "",
-        "A reading is complete: due account, credential out of the vault, two signed requests, snapshot, room in eleven",
-        "scenarios (ten coins), grades, one transaction on disk. The naive way and bare aiohttp stop at the numbers.",
+        "A reading is complete: due account, credential out of the vault, two signed requests, snapshot, room in the",
+        "decisive of eleven scenarios (ten coins), grades, one transaction on disk. The naive way and bare aiohttp stop at the numbers.",
         "",
         "## Revaluation by size",
         "",

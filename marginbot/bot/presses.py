@@ -29,7 +29,7 @@ from marginbot.bot.render_status import View
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.errors import NotAllowed
 from marginbot.domain.notices import Notice
-from marginbot.flow.ports import Account, Person
+from marginbot.flow.ports import Account
 from marginbot.flow.preferences import Quieted
 
 SNOOZE = timedelta(hours=1)
@@ -111,7 +111,7 @@ async def press(pressed: Press, services: Services) -> Answer:
     notice = services.store.notice(int(about_notice[2])) if about_notice else None
     if about_notice is None or notice is None:
         return _outdated()
-    account = _owned(pressed.call.person, notice, services)
+    account = services.preferences.owned(pressed.call.person.user_id, notice.account_id)
     return await ACTIONS[about_notice[1]](pressed, notice, account, services)
 
 
@@ -163,13 +163,6 @@ async def _consent(pressed: Press, number: str, services: Services, *, yes: bool
     reply = await consent(pressed.call, number, services, yes=yes)
     html = f"{pressed.html}\n\n➡️ {_('Yes') if yes else _('No')}" if pressed.html else None
     return Answer(toast="", html=html, reply=reply)
-
-
-def _owned(person: Person, notice: Notice, services: Services) -> Account:
-    for account in services.store.accounts_of(person.user_id):
-        if account.id == notice.account_id:
-            return account
-    raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))
 
 
 async def _acknowledge(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:

@@ -18,7 +18,6 @@ from marginbot.domain.errors import RequestError
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Line
 
-MINUTES_A_DAY = 24 * 60
 _MAY_WAIT = frozenset(
     {Reason.FIRST_SIGHT, Reason.WORSENED, Reason.REMINDER_DUE, Reason.EASED, Reason.RECOVERED}
 )  # and nothing else, whatever is added to the reasons

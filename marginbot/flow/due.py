@@ -16,7 +16,6 @@ from typing import Protocol
 from marginbot.domain.grading import Grade
 from marginbot.flow.ports import Account, CycleRecord, Waiting
 
-NEVER_READ = 2  # what an account starts with in the database
 URGENCIES = (3, 2, 1, 0)
 FAIR_TURN = 5
 FRESH = timedelta(seconds=0.5)

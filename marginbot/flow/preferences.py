@@ -97,7 +97,7 @@ class Preferences:
 
         `RequestError` when it is worse by now: nobody is to quiet a grade that they have not seen.
         """
-        account = self._owned(user_id, notice)
+        account = self.owned(user_id, notice.account_id)
         state = self.store.states(account.id).get(notice.subject, AlertState())
         grade = state.grade or Grade.OK
         _require_not_worse(notice, grade)
@@ -114,7 +114,7 @@ class Preferences:
         if notice.subject or notice.facts.reason is not Reason.SIGHT_BACK:
             done = self.quiet_notice(user_id, notice, wait, now, by=by)
             return [done] if done else []
-        account = self._owned(user_id, notice)
+        account = self.owned(user_id, notice.account_id)
         state = self.store.states(account.id).get(notice.subject, AlertState())
         _require_not_worse(notice, state.grade or Grade.OK)
         label = account.label
@@ -159,9 +159,10 @@ class Preferences:
         hours = None if words.strip().lower() == "off" else parse_quiet(words)
         self.store.set_quiet_hours(user_id, hours, now)
 
-    def _owned(self, user_id: int, notice: Notice) -> Account:
+    def owned(self, user_id: int, account_id: int | None) -> Account:
+        """The account if it is theirs; `NotAllowed` if it is not, or is none."""
         for account in self.store.accounts_of(user_id):
-            if account.id == notice.account_id:
+            if account.id == account_id:
                 return account
         raise NotAllowed("not the owner", advice="Only the owner of this account may do that.")
 

@@ -106,7 +106,7 @@ class Pushes:
             began = self._clock()
             try:
                 credential = self._store.credential(account.id)
-                opened = partial(self._opened, account, credential)
+                opened = partial(self._opened, account)
                 async with aclosing(self._source.listen(account.exchange, credential, self._clock, opened)) as found:
                     async for push in found:
                         await self.heard(account, push)
@@ -123,18 +123,24 @@ class Pushes:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
 
-    def _opened(self, account: Account, credential: Credential) -> None:
+    def _opened(self, account: Account) -> None:
         since = self._deaf_since.pop(account.id, None)
         if since is not None:
-            self._tasks.spawn(self._catch_up(account, credential, since, self._clock()))
+            self._tasks.spawn(self._catch_up(account, since, self._clock()))
 
-    async def _catch_up(self, account: Account, credential: Credential, since: datetime, until: datetime) -> None:
-        """What the venue closed while nobody heard it is asked for once; operators are told of what stays unknown."""
+    async def _catch_up(self, account: Account, since: datetime, until: datetime) -> None:
+        """What the venue closed while nobody heard it is asked for once; operators are told of what stays unknown.
+
+        The credential is opened when its turn comes: after an outage many accounts wait for theirs.
+        """
         gap = f"account {account.id}: what {account.exchange} closed between {since:%F %T} and {until:%F %T} UTC"
         async with self._catching_up:
             try:
+                credential = self._store.credential(account.id)
                 closed = await self._source.missed(account.exchange, credential, since, until)
-            except ReadingError as error:
+            except NoSuchAccount:
+                return
+            except (ReadingError, VaultError) as error:
                 log.warning("%s is not known: %s", gap, error)
             else:
                 if closed is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
@@ -57,17 +57,6 @@ def is_blind(standing: Standing) -> bool:
 def age_seconds(standing: Standing, now: datetime) -> float | None:
     """Seconds since the last good reading."""
     return (now - standing.report.taken_at).total_seconds() if standing.report else None
-
-
-def oldest_by_venue(standings: Sequence[Standing], now: datetime) -> dict[str, timedelta]:
-    """How old the last good reading of each venue's accounts is at most; accounts never read count from the start."""
-    ages: dict[str, timedelta] = {}
-    for standing in standings:
-        account = standing.account
-        if account.refused is None:
-            read_at = standing.report.taken_at if standing.report else account.created_at
-            ages[account.exchange] = max(ages.get(account.exchange, timedelta(0)), now - read_at)
-    return ages
 
 
 def _worst_first(standing: Standing) -> tuple[int, int, float]:

@@ -9,8 +9,6 @@ from marginbot.bot.calls import Call, Handler, Reply, Services
 from marginbot.bot.commands.accounts import accounts
 from marginbot.bot.commands.look import status
 from marginbot.bot.commands.whatif import liquidation_map, topup
-from marginbot.bot.language import _
-from marginbot.domain.errors import NotAllowed
 
 _DATA = re.compile(r"ref:(?:([amst])(?::([0-9]{1,18}))?(?::([0-9.]{1,9}[xX%]?))?)?")
 _QUESTIONS: dict[str, Handler] = {"": status, "s": status, "m": liquidation_map, "t": topup, "a": accounts}
@@ -22,12 +20,5 @@ async def refreshed(call: Call, data: str, services: Services) -> Reply | None:
     if found is None:
         return None
     number, target = int(found[2] or 0), found[3]
-    label = [_label(call, number, services)] if number else []
+    label = [services.preferences.owned(call.person.user_id, number).label] if number else []
     return await _QUESTIONS[found[1] or ""](replace(call, args=(*label, *([target] if target else []))), services)
-
-
-def _label(call: Call, account_id: int, services: Services) -> str:
-    for account in services.store.accounts_of(call.person.user_id):
-        if account.id == account_id:
-            return account.label
-    raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))

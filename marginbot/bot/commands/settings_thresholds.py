@@ -17,7 +17,7 @@ from marginbot.bot.calls import Button, Call, Rows, Screen, Services
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
 from marginbot.bot.render_settings import SCALES, Draft, Scale, back, grid, marked
-from marginbot.domain.errors import BadThresholds, NotAllowed
+from marginbot.domain.errors import BadThresholds
 from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Ladders
 from marginbot.domain.history import Series
 from marginbot.domain.trial import Trial, tried
@@ -53,7 +53,9 @@ async def thresholds(call: Call, value: str, services: Services) -> Screen | Non
         found = _SHOWN.fullmatch(value)
         if found is None:
             return None
-        return await _as_saved(_owned(call, int(found[1]), services), _scale(found[2]), services)
+        return await _as_saved(
+            services.preferences.owned(call.person.user_id, int(found[1])), _scale(found[2]), services
+        )
     if len(owned) == 1:
         return await _as_saved(owned[0], Scale.RATIO, services)
     if not owned:
@@ -67,7 +69,7 @@ async def proposed(call: Call, value: str, services: Services) -> Screen | None:
     found = _RUNGS.fullmatch(value)
     if found is None:
         return None
-    account, scale = _owned(call, int(found[1]), services), _scale(found[2])
+    account, scale = services.preferences.owned(call.person.user_id, int(found[1])), _scale(found[2])
     on_trial = _with(services.store.ladders(account.id), scale, [int(each) / 1000 for each in found.groups()[2:]])
     return await _drafted(account, scale, on_trial, services)
 
@@ -77,19 +79,12 @@ async def saved(call: Call, value: str, services: Services) -> Screen | None:
     found = _RUNGS.fullmatch(value)
     if found is None:
         return None
-    account, scale = _owned(call, int(found[1]), services), _scale(found[2])
+    account, scale = services.preferences.owned(call.person.user_id, int(found[1])), _scale(found[2])
     unit = 10 if scale is Scale.RATIO else 1000  # /thresholds takes percent, and multiples
     words = [str(int(each) / unit) for each in found.groups()[2:]]
     services.preferences.set_thresholds(call.person.user_id, account.label, scale.value, words)
     said, html, buttons = await _as_saved(account, scale, services)
     return _("Saved for {label}.", label=text(account.label, 24)) + said, html, buttons
-
-
-def _owned(call: Call, account_id: int, services: Services) -> Account:
-    for account in services.store.accounts_of(call.person.user_id):
-        if account.id == account_id:
-            return account
-    raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))
 
 
 def _scale(sign: str | None) -> Scale:

@@ -7,7 +7,7 @@ from marginbot.bot.calls import Call, Reply, Rows, Services, wrong_usage
 from marginbot.bot.language import _, later
 from marginbot.bot.refresh import refresh
 from marginbot.bot.render_status import View
-from marginbot.domain.errors import NotAllowed, RequestError
+from marginbot.domain.errors import RequestError
 from marginbot.domain.shocks import FUNDING_HOURS, USUAL_FUNDING, Funding, Shock, parse_shock
 from marginbot.flow.ports import Account
 from marginbot.flow.whatif import parse_target, stale_before
@@ -74,9 +74,7 @@ async def sheet_of(user_id: int, account: Account, pool: str, services: Services
 async def pressed_shock(user_id: int, account_id: int, code: str, services: Services) -> tuple[str, Rows]:
     """The panel's message after a press: the answer, or the panel for another account. `NotAllowed` to strangers."""
     accounts = services.store.accounts_of(user_id)
-    chosen = next((account for account in accounts if account.id == account_id), None)
-    if account_id and chosen is None:
-        raise NotAllowed("not the owner", advice=_("Only the owner of this account may do that."))
+    chosen = services.preferences.owned(user_id, account_id) if account_id else None
     buttons = render_whatif.panel(accounts, chosen)
     label = chosen.label if chosen else None
     shock = _shock_of(code, services.whatif.stablecoins(user_id, label))

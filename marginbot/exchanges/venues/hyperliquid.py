@@ -24,7 +24,6 @@ from marginbot.flow.ports import VenueInfo
 
 INFO_METHOD = "publicPostInfo"
 MOST_DEXES = 24  # each costs a request; the venue lists far fewer than this on its main network
-POOLED = ("unifiedAccount", "portfolioMargin")
 MODES = {
     "default": "per dex",
     "disabled": "per dex",

@@ -31,10 +31,6 @@ class Holding:
     position: Position
     isolated: bool
 
-    @property
-    def signed_value(self) -> Decimal:
-        return self.position.side.sign * (self.position.notional or Decimal(0))
-
 
 def coin_code(coin: str) -> str:
     """ccxt's name of a coin: `kPEPE` is KPEPE, `xyz:TSLA` is XYZ-TSLA."""
