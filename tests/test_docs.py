@@ -18,7 +18,8 @@ from marginbot.domain.grading import Grade
 
 ROOT = Path(__file__).parent.parent
 DOCS = {
-    name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("users", "operators", "contributors")
+    name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("users", "alerts", "operators", "contributors")
 }
 PAGES = {**DOCS, "README": (ROOT / "README.md").read_text(encoding="utf-8")}
 
