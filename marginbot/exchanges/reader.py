@@ -205,7 +205,7 @@ class CcxtReader:
     async def clock_skew(self, exchange: str, clock: Callable[[], datetime]) -> timedelta | None:
         """How far our clock is ahead of the venue's, to half a round trip; None where the venue does not tell."""
         asked = clock()
-        told = await self._opened(exchange).client.server_time()
+        told = await self._opened(exchange).client.connection.server_time()
         if told is None:
             return None
         return asked + (clock() - asked) / 2 - datetime.fromtimestamp(told / 1000, UTC)
@@ -236,7 +236,7 @@ class CcxtReader:
             client = VenueClient(
                 self._venue(exchange), base_url=base_url, timeout=self._timeout, tls=self._tls, traffic=traffic
             )
-            self._tls = client.tls
+            self._tls = client.connection.tls
             if kept := self._kept.get(exchange):
                 client.prime(kept.terms.tiers, kept.loaded_at)
             self._open[exchange] = _Open(client, CandleCache(client))
