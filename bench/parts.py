@@ -353,7 +353,7 @@ async def _lateness(folder: Path, *, beside: bool) -> Numbers:
             reader.pools[f"{venue}{number}"] = lambda: single("BTC", 100.0)
     usual = reader.read
 
-    async def read(venue: str, keys: Credential, at: datetime) -> Snapshot:
+    async def read(venue: str, keys: Credential, at: datetime, *, calm: bool = False) -> Snapshot:
         if venue == "okx":
             await asyncio.sleep(3600)
         account = store.account(int(keys.key[5:]) + 1, "bybit")

@@ -46,7 +46,7 @@ class Scripted(FakeReader):
         super().__init__()
         self.pools: dict[str, Callable[[], Pool]] = {}
 
-    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
+    async def read(self, exchange: str, credential: Credential, now: datetime, *, calm: bool = False) -> Snapshot:
         return Snapshot(exchange=exchange, mode="", taken_at=now, pools=(self.pools[credential.key](),))
 
     async def volatilities(self, exchange: str, underlyings: Iterable[str], now: datetime) -> Mapping[str, Volatility]:

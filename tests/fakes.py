@@ -49,6 +49,7 @@ class FakeReader:
         self.passports: dict[str, Passport] = {}  # by key; others are read-only
         self.asked_rights: list[str] = []
         self.reads: dict[str, int] = defaultdict(int)
+        self.briefly: dict[str, list[bool]] = defaultdict(list)  # whether a brief reading would have done
         self.required: dict[str, Terms | Exception] = {}  # by venue; others have no terms
         self.asked_terms: list[str] = []
         self.primed: dict[str, KeptTerms] = {}
@@ -60,8 +61,9 @@ class FakeReader:
         if credential.key == "malformed":
             raise BadCredentials("malformed", advice="That is not a key. Nothing was stored.")
 
-    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
+    async def read(self, exchange: str, credential: Credential, now: datetime, *, calm: bool = False) -> Snapshot:
         self.reads[credential.key] += 1
+        self.briefly[credential.key].append(calm)
         if credential.key in self.hanging:
             await asyncio.Event().wait()
         script = self.script.get(credential.key)

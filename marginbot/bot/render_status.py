@@ -245,10 +245,11 @@ def _pool_table(pool: PoolReport, report: AccountReport) -> str:
 
 def _positions_of(report: AccountReport) -> list[str]:
     currencies = {pool.name: pool.currency for pool in report.pools}
-    return [_position(position, currencies.get(position.pool, "")) for position in report.positions]
+    told = None if report.carried_from is None else report.taken_at - report.carried_from
+    return [_position(position, currencies.get(position.pool, ""), told) for position in report.positions]
 
 
-def _position(position: PositionReport, currency: str) -> str:
+def _position(position: PositionReport, currency: str, told_before: timedelta | None) -> str:
     lines = [
         f"<b>{text(position.side, 8)} {text(position.symbol, 40)}</b>",
         _(
@@ -261,17 +262,18 @@ def _position(position: PositionReport, currency: str) -> str:
             entry=fig.plain_number(position.entry_price),
             mark=fig.plain_number(position.mark_price),
         ),
-        _liquidation(position),
+        _liquidation(position, told_before),
     ]
     return "\n".join(lines)
 
 
-def _liquidation(position: PositionReport) -> str:
+def _liquidation(position: PositionReport, told_before: timedelta | None) -> str:
     price, mark = position.liquidation_price, position.mark_price
     if price is None:
         return _("liquidation price: the exchange gives none")
     away = f" ({fig.move(float(price / mark) - 1)})" if mark else ""
-    return _("liquidation {price}", price=fig.plain_number(price)) + away
+    shown = _("liquidation {price}", price=fig.plain_number(price)) + away
+    return shown if told_before is None else f"{shown}, " + _("told {ago} before", ago=fig.ago(told_before))
 
 
 def _read(standing: Standing, view: View) -> str:

@@ -167,6 +167,7 @@ class Snapshot:
     taken_at: datetime  # UTC, our clock
     pools: tuple[Pool, ...]
     warnings: tuple[str, ...] = ()
+    carried_from: datetime | None = None  # set: entry and liquidation prices are those of a reading at that time
 
     @property
     def worst(self) -> Pool | None:

@@ -83,6 +83,7 @@ class AccountReport:
     positions: tuple[PositionReport, ...]
     warnings: tuple[str, ...]
     coins: tuple[str, ...] = ()  # what the collateral is kept in, and the currencies of the pools
+    carried_from: datetime | None = None  # set: entry and liquidation prices are those of a reading at that time
 
     @property
     def grade(self) -> Grade | None:
@@ -126,6 +127,7 @@ def assess(
         positions=_positions(snapshot),
         warnings=tuple(dict.fromkeys(warnings)),
         coins=_coins(snapshot),
+        carried_from=snapshot.carried_from,
     )
 
 

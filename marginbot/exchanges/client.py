@@ -161,7 +161,7 @@ class AccountApi:
         self._client = client
         self._connection = client.connection
         self._credential = credential
-        self._now = now
+        self.now = now
 
     @property
     def key(self) -> str:
@@ -191,7 +191,7 @@ class AccountApi:
 
     async def shared(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask for a public list that all accounts share."""
-        return await self._client.shared(method, params or {}, self._now)
+        return await self._client.shared(method, params or {}, self.now)
 
     async def recent(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask for what the account seldom changes."""
@@ -199,7 +199,7 @@ class AccountApi:
         asked = json.dumps([*identity, method, dict(params or {})], sort_keys=True)
         # The digest stands for the credential: a new secret of the same key asks anew, and none is kept here.
         request = hashlib.sha256(asked.encode()).hexdigest()
-        return await self._client.recent(request, lambda: self.optional(method, params), self._now)
+        return await self._client.recent(request, lambda: self.optional(method, params), self.now)
 
     async def unified(self, method: str, *arguments: Any) -> Any:
         """Ask in ccxt's unified form."""

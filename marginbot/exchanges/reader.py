@@ -22,6 +22,7 @@ from marginbot.exchanges.client import OPTIONAL_SHARE, VenueClient
 from marginbot.exchanges.faults import PARSE_ERRORS
 from marginbot.exchanges.forms import check_form
 from marginbot.exchanges.permissions import nothing_said
+from marginbot.exchanges.reading import CarriedOver, reading
 from marginbot.exchanges.recording import Recording, narrowed
 from marginbot.exchanges.traffic import PATIENCE, Budgets, Traffic
 from marginbot.exchanges.venue import Api, Venue
@@ -50,7 +51,7 @@ class _Open:
 
 
 class CcxtReader:
-    """One client per venue, opened when it is first needed. Holds no account state.
+    """One client per venue, opened when it is first needed. Holds no account state but what brief readings go by.
 
     `urls` sends a venue's requests elsewhere (exchange id to base URL); `timeout` is for a single request.
     `proxies` are further ways out for a venue, each with a budget of its own at the venue.
@@ -75,6 +76,7 @@ class CcxtReader:
         self._venues = venues
         self._open: dict[str, _Open] = {}
         self._kept: dict[str, KeptTerms] = {}
+        self._carried = CarriedOver()
         self._tls: ssl.SSLContext | None = None
 
     def venues(self) -> Mapping[str, VenueInfo]:
@@ -88,13 +90,13 @@ class CcxtReader:
             venue.check_form({name: getattr(credential, name) for name, _ in venue.info.fields})
         check_form(venue.info, credential)
 
-    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
-        """One complete reading, or a `ReadingError`, within the deadline."""
+    async def read(self, exchange: str, credential: Credential, now: datetime, *, calm: bool = False) -> Snapshot:
+        """One reading, or a `ReadingError`, within the deadline; `calm`: a brief one may do, see `reading`."""
         client = self._opened(exchange).client
         try:
             with client.traffic.weighed():
                 async with asyncio.timeout(self._deadline):
-                    return await _read(client, credential, now)
+                    return await reading(client, credential, now, self._carried, calm=calm)
         except TimeoutError:
             fault: ReadingError = VenueDown(f"{exchange}: the reading took longer than {self._deadline:g} s")
         except PARSE_ERRORS as error:
@@ -241,13 +243,3 @@ class CcxtReader:
                 client.prime(kept.terms.tiers, kept.loaded_at)
             self._open[exchange] = _Open(client, CandleCache(client))
         return self._open[exchange]
-
-
-async def _read(client: VenueClient, credential: Credential, now: datetime) -> Snapshot:
-    api = client.account(credential, now)
-    reference = await client.reference(api, now)
-    snapshot = client.venue.parse(await client.venue.fetch(api), reference, now)
-    if reference.tiers_of is None or not any(position.tiers for pool in snapshot.pools for position in pool.positions):
-        return snapshot
-    note = f"leverage tiers are those of {reference.tiers_of:%d %b %Y}: the exchange does not give newer ones"
-    return replace(snapshot, warnings=(*snapshot.warnings, note))

@@ -143,6 +143,18 @@ class PushDialect:
     missed: Missed | None = None  # what the venue closed in a time; None: it does not tell afterwards
 
 
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """How little is enough while nothing has changed but prices; see `reading`.
+
+    `carried`, pure, is what of a full reading's payloads holds until something changes, None: nothing does. `fetch`
+    asks with that for the rest; None where the account is not as it was, or where anything is missing or odd.
+    """
+
+    carried: Callable[[Payloads], bytes | None]
+    fetch: Callable[[Api, bytes], Awaitable[Payloads | None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """One row of the VENUES table."""
@@ -156,6 +168,7 @@ class Venue:
     signs_with: Mapping[str, str] = field(
         default_factory=lambda: SIGNS_WITH
     )  # ccxt's attribute, or options.x -> our field
+    brief: Brief | None = None  # None: every reading is a full one
     fetch_tiers: Callable[[Api], Awaitable[Any]] | None = None
     parse_tiers: Callable[[Any, Mapping[str, Instrument]], Mapping[str, tuple[LeverageTier, ...]]] | None = None
     fetch_rates: Callable[[Api], Awaitable[Any]] | None = None  # how much of a coin's value counts as collateral

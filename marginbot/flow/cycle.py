@@ -33,6 +33,8 @@ from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
+Found = tuple[Reading, Mapping[str, Volatility]]
+
 BEGUN_IN_A_TURN = 1  # of the loop: signing and sending takes about a millisecond
 
 
@@ -57,7 +59,8 @@ class Cycle:
         # By venue: one that hangs delays nobody else's accounts.
         self.queue = DueQueue(store, at_once=concurrency)
         self.tasks = Tasks()
-        self._batch: Batch[CycleRecord] = Batch(store)
+        self._batch: Batch[CycleRecord | None] = Batch(store)
+        self._calm: set[int] = set()  # accounts whose next reading may be a brief one
         self._beginning = Pace(BEGUN_IN_A_TURN)
         self.completed_at: datetime | None = None
         self.caught_up = False  # whether there was a moment since the start when no account waited
@@ -144,21 +147,39 @@ class Cycle:
 
     async def read(self, account: Account, *, urgent: bool = False) -> CycleRecord:
         """Read one account and write down what follows; before that of others when it is urgent."""
-        reading, volatilities = await self._reading(account)
-        self._meter.reading(account.exchange, reading.cause if isinstance(reading, Unreadable) else "ok")
-        # Each of the two in one go: what a person does meanwhile is either seen or comes after.
-        return await self._batch.add(
-            lambda: self._recorded(account, reading, volatilities),
-            lambda record: self._follow_up(account, reading, record),
-            urgent=urgent,
-        )
-
-    def _recorded(self, account: Account, reading: Reading, volatilities: Mapping[str, Volatility]) -> CycleRecord:
-        record = self.conclude(account, reading, volatilities)
-        self._store.record(record)
+        calm = account.id in self._calm and not urgent
+        found = await self._reading(account, calm=calm)
+        record = await self._written(account, found, only_if_calm=calm, urgent=urgent)
+        if record is None:
+            # The calm is over: the rest is asked for before anything is told. What was seen counts either way.
+            full = await self._reading(account) if self._is_room(account.exchange) else found
+            record = await self._written(account, found if isinstance(full[0], Unreadable) else full, urgent=True)
+        assert record is not None
         return record
 
+    async def _written(
+        self, account: Account, found: Found, *, only_if_calm: bool = False, urgent: bool
+    ) -> CycleRecord | None:
+        reading, volatilities = found
+
+        def recorded() -> CycleRecord | None:
+            record = self.conclude(account, reading, volatilities)
+            if only_if_calm and not record.calm and not isinstance(reading, Unreadable):
+                return None
+            self._store.record(record)
+            return record
+
+        # Each of the two in one go: what a person does meanwhile is either seen or comes after.
+        return await self._batch.add(
+            recorded, lambda record: self._follow_up(account, reading, record) if record else None, urgent=urgent
+        )
+
+    def _is_room(self, exchange: str) -> bool:
+        return self.queue.ready_in(exchange, self.queue.under_way(exchange)) <= 0
+
     def _follow_up(self, account: Account, reading: Reading, record: CycleRecord) -> None:
+        self._meter.reading(account.exchange, reading.cause if isinstance(reading, Unreadable) else "ok")
+        (self._calm.add if record.calm else self._calm.discard)(account.id)
         if isinstance(reading, Unreadable):
             trail.unread(account.id, account.exchange, reading)
         trail.decided(record.notices)
@@ -185,10 +206,10 @@ class Cycle:
             strained=self.strained(),
         )
 
-    async def _reading(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:
+    async def _reading(self, account: Account, *, calm: bool = False) -> Found:
         try:
             async with asyncio.timeout(self._settings.read_timeout.total_seconds()):
-                found = await self._asked(account)
+                found = await self._asked(account, calm=calm)
                 if isinstance(found[0], Unreadable) and found[0].cause.owner_must_act:
                     # A refusal stops polling, so one answer is not enough: venues refuse sound keys at bad times.
                     await asyncio.sleep(self._settings.second_opinion_after.total_seconds())
@@ -200,17 +221,17 @@ class Cycle:
             # Told at once like a refused key: only a new /add by the owner brings the account back.
             return Unreadable(Cause.KEY_REFUSED, str(error), error.advice), {}
 
-    async def _asked(self, account: Account) -> tuple[Reading, Mapping[str, Volatility]]:
+    async def _asked(self, account: Account, *, calm: bool = False) -> Found:
         credential = self._store.credential(account.id)
-        return await take_reading(self._reader, account.exchange, credential, self._clock())
+        return await take_reading(self._reader, account.exchange, credential, self._clock(), calm=calm)
 
 
 async def take_reading(
-    reader: ExchangeReader, exchange: str, credential: Credential, now: datetime
-) -> tuple[Reading, Mapping[str, Volatility]]:
+    reader: ExchangeReader, exchange: str, credential: Credential, now: datetime, *, calm: bool = False
+) -> Found:
     """A snapshot with the volatilities needed to judge it, or why there is none."""
     try:
-        snapshot = await reader.read(exchange, credential, now)
+        snapshot = await reader.read(exchange, credential, now, calm=calm)
         return snapshot, await reader.volatilities(exchange, underlyings_of(snapshot), now)
     except ReadingError as error:
         log.info("%s: %s: %s", exchange, error.cause, error)

@@ -19,6 +19,7 @@ from marginbot.domain.alerting import (
     Seen,
     Unseen,
 )
+from marginbot.domain.calm import is_calm
 from marginbot.domain.errors import Cause, OurFault
 from marginbot.domain.grading import Grade, Ladders
 from marginbot.domain.losses import Loss, described, losses
@@ -115,6 +116,7 @@ def decide(context: Context, reading: Reading, volatilities: Mapping[str, Volati
         notes=[note_of_end(notice) for notice in notices if notice.facts.reason in ENDINGS],
         next_due_at=context.now + _wait(context, report),
         reading=LastReading(reading, volatilities),
+        calm=is_calm(report, states.values(), context.ladders),
     )
 
 

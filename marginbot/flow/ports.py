@@ -61,8 +61,11 @@ class ExchangeReader(Protocol):
     def check_form(self, exchange: str, credential: Credential) -> None:
         """Raise `BadCredentials` for what is plainly malformed, before anything is sent."""
 
-    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
-        """One complete reading, or a `ReadingError`. Bounded in time."""
+    async def read(self, exchange: str, credential: Credential, now: datetime, *, calm: bool = False) -> Snapshot:
+        """One reading, or a `ReadingError`. Bounded in time.
+
+        `calm` says that the last one found nothing near: what seldom changes may then be carried over from it.
+        """
 
     async def passport(self, exchange: str, credential: Credential, now: datetime) -> Passport:
         """What the key may do, as the venue says. Never raises: what could not be learned is None. Bounded in time."""
@@ -150,6 +153,7 @@ class CycleRecord:
     refused: Cause | None = None
     reading: LastReading | None = None  # what the report was made of; None: unreadable
     notes: Sequence[NewNotice] = ()  # on messages that were sent before
+    calm: bool = False  # nothing was near: the next reading may be a brief one
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class FakeReader:
         if exchange == "hyperliquid" and not credential.key.startswith("0x"):
             raise BadCredentials("malformed address", advice="An address starts with 0x. Nothing was stored.")
 
-    async def read(self, exchange: str, credential: Credential, now: datetime) -> Snapshot:
+    async def read(self, exchange: str, credential: Credential, now: datetime, *, calm: bool = False) -> Snapshot:
         self.asked.append((exchange, credential))
         if self.gate is not None:
             await self.gate.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -137,6 +138,12 @@ def test_positions() -> None:
         "positions",
         render_status.positions([standing(report()), standing(report(FLAT), label="flat"), standing(None)], VIEW),
     )
+
+
+def test_positions_say_how_old_a_price_is_that_was_told_before() -> None:
+    carried = replace(report(), carried_from=report().taken_at - timedelta(seconds=190))
+    assert "), told 3 min before\n" in render_status.positions([standing(carried)], VIEW) + "\n"
+    assert "before" not in render_status.positions([standing(report())], VIEW)
 
 
 FOUND = {"critical": pool(), "calm": CALM, "flat": FLAT, "unknown": UNKNOWN, "deficit": GONE_EQUITY}
