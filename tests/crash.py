@@ -14,12 +14,14 @@ from decimal import Decimal
 from itertools import accumulate
 from pathlib import Path
 
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.running import RunningBot, running_bot
 from tests.servers.base import wall_clock_ms
 from tests.servers.telegram import Message, TelegramServer, threaded
+from tests.servers.threads import on_a_thread
+from tests.sim.books import wallets
 
 FULL_PRICE = 60_000
 FLOOR = 0.802  # where five times leveraged accounts are in an emergency
@@ -209,7 +211,7 @@ def live_through(
     """The whole crash; what is left of it. `answers_after`: Telegram takes a message at once and says so that late."""
     with threaded() as tg:
         crash = Crash(folder, tg, accounts)
-        with crash.exchange.threaded(), running_bot(folder, crash.environment) as bot:
+        with on_a_thread(crash.exchange), running_bot(folder, crash.environment) as bot:
             bot.wait_until_healthy()
             crash.register()
             late = tg.faults.add("sendMessage", times=None, kind="slow", delay=answers_after) if answers_after else None

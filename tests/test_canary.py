@@ -20,6 +20,7 @@ import pytest
 from marginbot.strongbox import USER
 from tests.running import MASTER_KEY, RunningBot, free_port, running_bot
 from tests.servers.okx import OkxAccount, OkxServer
+from tests.servers.threads import on_a_thread
 from tests.test_channels_end_to_end import Hook, hook
 from tests.test_cli import marginbot
 from tests.test_end_to_end import ALICE, World, beats, world
@@ -70,7 +71,7 @@ def leaks(bot: RunningBot, secrets: dict[str, str], places: dict[str, bytes]) ->
 @pytest.fixture
 def okx() -> Iterator[OkxServer]:
     server = OkxServer([OkxAccount()])
-    with server.threaded():
+    with on_a_thread(server):
         yield server
 
 

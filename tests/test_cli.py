@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from marginbot.flow.ports import Credential, Person
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.store import open_store, parse_master_key
@@ -23,6 +23,8 @@ from tests.exchanges.kit import assert_paged, falling_day
 from tests.running import MASTER_KEY
 from tests.servers.base import wall_clock_ms
 from tests.servers.telegram import threaded
+from tests.servers.threads import on_a_thread
+from tests.sim.books import wallets
 
 SECRET = "canary-secret-77aa31"
 
@@ -49,7 +51,7 @@ def exchange() -> Iterator[SimulatedExchange]:
     account.open("BTCUSDT", Decimal("0.5"))
     server = SimulatedExchange(market, wall_clock_ms)
     server.add_key("the-api-key", SECRET, account)
-    with server.threaded():
+    with on_a_thread(server):
         yield server
 
 
@@ -154,7 +156,7 @@ def test_replay_of_one_s_own_account_over_a_past_day(tmp_path: Path) -> None:
     server = SimulatedExchange(market, wall_clock_ms, candles=falling_day)
     server.add_key("the-api-key", SECRET, account)
     call = ("replay", "--exchange", "binanceusdm", "--period", "2025-10-10", "--json")
-    with server.threaded():
+    with on_a_thread(server):
         result = marginbot(tmp_path, *call, EXCHANGE_URLS=urls(server), KEY="the-api-key", SECRET=SECRET)
     assert result.returncode == 0, result.stderr
     [outcome] = json.loads(result.stdout)["results"]

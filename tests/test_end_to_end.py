@@ -16,12 +16,14 @@ from urllib.request import urlopen
 
 import pytest
 
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.running import RunningBot, running_bot
 from tests.servers.base import wall_clock_ms
 from tests.servers.telegram import TelegramServer, threaded
+from tests.servers.threads import on_a_thread
+from tests.sim.books import wallets
 
 ALICE = 7001
 KEY, SECRET = "alices-api-key-0001", "canary-secret-5f2c9d7e1b"
@@ -75,7 +77,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     account.open("BTCUSDT", Decimal("0.8333"))  # 5x long
     exchange = SimulatedExchange(market, wall_clock_ms, weight_limit=1_000_000)
     exchange.add_key(KEY, SECRET, account)
-    with threaded() as tg, exchange.threaded():
+    with threaded() as tg, on_a_thread(exchange):
         yield World(tmp_path, tg, exchange, account)
         assert tg.violations == []
         assert tg.refusals == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.running import RunningBot, running_bot
@@ -24,6 +24,8 @@ from tests.servers.deribit import DeribitAccount, DeribitPosition, DeribitServer
 from tests.servers.hyperliquid import HyperliquidAccount, HyperliquidPosition, HyperliquidServer
 from tests.servers.okx import OkxAccount, OkxPosition, OkxServer
 from tests.servers.telegram import TelegramServer, threaded
+from tests.servers.threads import on_a_thread
+from tests.sim.books import wallets
 from tests.test_cli import marginbot
 
 D = Decimal
@@ -143,7 +145,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     sides = {name: make() for name, make in VENUES.items()}
     with ExitStack() as stack:
         for side in sides.values():
-            stack.enter_context(side.server.threaded())
+            stack.enter_context(on_a_thread(side.server))
         tg = stack.enter_context(threaded())
         urls = json.dumps({name: side.server.url for name, side in sides.items()})
         environment = {

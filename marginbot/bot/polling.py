@@ -41,10 +41,6 @@ class TelegramHealth:
     answered_at: datetime | None = None  # last successful getUpdates
     trouble: str = ""  # why the last one failed; empty: it did not
 
-    def is_fresh(self, now: datetime, within: timedelta = timedelta(seconds=90)) -> bool:
-        """Whether Telegram answered lately."""
-        return self.answered_at is not None and now - self.answered_at <= within
-
 
 def _headline(error: TelegramError) -> tuple[int, str]:
     """Level and words of the log line; a conflict hides commands from this bot, so it is an error."""

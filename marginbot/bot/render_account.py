@@ -33,7 +33,7 @@ def found(request: Request, report: AccountReport, passport: Passport | None = N
     ]
     if not report.positions:
         lines.append(_("No open position at the moment."))
-    blocks = ["\n".join(lines), *(_pool(pool, report) for pool in report.pools)]
+    blocks = ["\n".join(lines), *(_pool(pool) for pool in report.pools)]
     if report.warnings:
         notes = [f"<i>{text(note, 300)}</i>" for note in report.warnings[:MOST_NOTES]]
         blocks.append("\n".join([_("Please note:"), *notes]))
@@ -42,7 +42,7 @@ def found(request: Request, report: AccountReport, passport: Passport | None = N
     return "\n\n".join(blocks)
 
 
-def _pool(pool: PoolReport, report: AccountReport) -> str:
+def _pool(pool: PoolReport) -> str:
     lines = [f"<b>{fig.pool_title(pool.name)}</b>", _("equity {equity}", equity=fig.money(pool.equity, pool.currency))]
     if pool.state is PoolState.UNKNOWN:
         return "\n".join([*lines, _("margin requirement not known: <b>not watched</b>")])

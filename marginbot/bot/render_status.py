@@ -75,9 +75,9 @@ def block(standing: Standing, view: View) -> str:
     if worst is None or report.state is PoolState.FLAT:
         lines.append(_(NO_OPEN))
     if worst is not None:
-        lines += _pool_summary(worst, report, amounts=standing.shared_amounts)
+        lines += _pool_summary(worst, amounts=standing.shared_amounts)
         others = [pool for pool in report.pools[1:] if pool.state is not PoolState.FLAT]
-        lines += [_pool_line(pool, report, named=standing.shared_amounts) for pool in others[:5]]
+        lines += [_pool_line(pool, named=standing.shared_amounts) for pool in others[:5]]
         more = len(others) - 5
         lines += [plural("and {n} more pool", "and {n} more pools", more)] if more > 0 else []
     return "\n".join([*lines, *_quieted(standing, view), _last_read(report, standing, view)])
@@ -109,7 +109,7 @@ def details(standing: Standing, view: View) -> str:
         f"{symbol_of(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {text(report.mode, 40)}"
     )
     parts = ["\n".join([head, *_blindness(standing, view), _read(standing, view), *_quieted(standing, view)])]
-    parts += [_pool_table(pool, report) for pool in report.pools]
+    parts += [_pool_table(pool) for pool in report.pools]
     parts += _positions_of(report)
     if report.warnings:
         parts.append("\n".join([_("Notes:"), *(f"<i>{text(note, 300)}</i>" for note in report.warnings)]))
@@ -199,14 +199,14 @@ def _blindness(standing: Standing, view: View) -> list[str]:
     return lines
 
 
-def _pool_summary(pool: PoolReport, report: AccountReport, *, amounts: bool) -> list[str]:
+def _pool_summary(pool: PoolReport, *, amounts: bool) -> list[str]:
     lines = []
     if pool.state is PoolState.UNKNOWN:
         lines.append(_("margin requirement not known: not watched"))
     elif pool.state is PoolState.DEFICIT:
         lines.append(_("<b>equity is gone</b>, no room left"))
     elif pool.state is not PoolState.FLAT:
-        lines.append(f"<b>{_room_and_cushion(pool, report)}</b> · " + _("ratio {ratio}", ratio=fig.ratio_of(pool)))
+        lines.append(f"<b>{_room_and_cushion(pool)}</b> · " + _("ratio {ratio}", ratio=fig.ratio_of(pool)))
     if amounts:
         lines.append(_(EQUITY, equity=fig.money(pool.equity, pool.currency)))
         if pool.state is not PoolState.FLAT:
@@ -214,18 +214,18 @@ def _pool_summary(pool: PoolReport, report: AccountReport, *, amounts: bool) -> 
     return lines
 
 
-def _room_and_cushion(pool: PoolReport, report: AccountReport) -> str:
+def _room_and_cushion(pool: PoolReport) -> str:
     shown = fig.room(pool)
     return shown if pool.cushion is None else f"{shown} · {fig.multiple(pool.cushion)}"
 
 
-def _pool_line(pool: PoolReport, report: AccountReport, *, named: bool) -> str:
+def _pool_line(pool: PoolReport, *, named: bool) -> str:
     title = fig.pool_title(pool.name) if named else _("another pool")
-    figures = _(fig.NOT_KNOWN) if pool.grade is None else f"{_room_and_cushion(pool, report)} · {fig.ratio_of(pool)}"
+    figures = _(fig.NOT_KNOWN) if pool.grade is None else f"{_room_and_cushion(pool)} · {fig.ratio_of(pool)}"
     return f"+ {title}: {figures}"
 
 
-def _pool_table(pool: PoolReport, report: AccountReport) -> str:
+def _pool_table(pool: PoolReport) -> str:
     grade = _(fig.NOT_KNOWN) if pool.grade is None else fig.grade_name(pool.grade)
     decided = fig.decided(pool.decided_by)
     lines = [f"<b>{fig.pool_title(pool.name)}</b> · {grade}{decided}"]

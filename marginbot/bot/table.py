@@ -276,9 +276,3 @@ def nearest(name: str, commands: Sequence[Command]) -> Command | None:
     """The command somebody may have meant."""
     names = difflib.get_close_matches(name.lower(), [c.name for c in commands], n=1, cutoff=0.6)
     return BY_NAME[names[0]] if names else None
-
-
-def undocumented(readme: str) -> list[str]:
-    """Commands that a README does not show with their usage; in a table `|` is written `\\|`."""
-    shown = readme.replace("\\|", "|")
-    return [command.line for command in COMMANDS if command.line not in shown]

@@ -5,7 +5,7 @@
     ├── RequestError           a person asked for something that cannot be done as asked
     │   ├── UnknownExchange, BadLabel, LabelTaken, NoSuchAccount, BadCredentials, KeyCanWithdraw
     │   ├── BadThresholds, BadReminders, BadDuration, BadInvite
-    │   ├── NotAllowed, PrivateOnly, GroupOnly, LimitReached
+    │   ├── NotAllowed, GroupOnly, LimitReached
     │   └── NothingShared, NotTheirBoard, BoardEnding
     ├── ReadingError           an account could not be read; `cause` names why
     │   ├── KeyRefused, NoPermission          the owner must act: polling stops
@@ -95,10 +95,6 @@ class NotAllowed(RequestError):
     """This person may not do this."""
 
     advice = "You may not do this. Nothing was changed."
-
-
-class PrivateOnly(RequestError):
-    """The command is only answered in a private chat."""
 
 
 class GroupOnly(RequestError):

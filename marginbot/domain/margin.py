@@ -64,7 +64,6 @@ class Option:
     delta: Decimal | None = None  # dollars per dollar of the underlying
     gamma: Decimal | None = None  # change of delta per dollar
     vega: Decimal | None = None  # dollars per point (0.01) of volatility
-    theta: Decimal | None = None  # dollars a day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

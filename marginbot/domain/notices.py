@@ -72,7 +72,7 @@ class Facts:
     grade: Grade | None  # None: never judged
     previous: Grade | None = None
     pool: PoolReport | None = None
-    positions: tuple[str, ...] = ()  # "BTC/USDT:USDT long 0.5" ...
+    positions: tuple[str, ...] = ()  # "long 0.5 BTC/USDT:USDT" ...
     cause: Cause | None = None
     advice: str = ""
     blind_since: datetime | None = None
@@ -178,7 +178,6 @@ class DropReason(StrEnum):
     OVERTAKEN = "overtaken"
     ACKNOWLEDGED = "acknowledged"
     UNREACHABLE = "unreachable"
-    ACCOUNT_REMOVED = "account_removed"
     VENUE_OUTAGE_TOLD = "venue_outage_told"
     NOTHING_TO_NOTE_IT_ON = "nothing_to_note_it_on"
 

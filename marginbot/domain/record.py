@@ -13,7 +13,6 @@ from marginbot.domain.alerting import Reason
 from marginbot.domain.grading import Grade
 
 ACCOUNT = ""
-BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,11 +29,9 @@ __all__ = [
     "Scenario",
     "Tightest",
     "decisive_room",
-    "equity_and_requirement",
     "revaluation",
     "room_of",
     "tightest",
-    "withstands",
 ]
 
 MARKET = "market"
@@ -144,11 +142,6 @@ def tightest(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float,
     return worst
 
 
-def withstands(pool: Pool, volatilities: Mapping[str, Volatility], cushion: float, now: datetime) -> bool:
-    """Whether a pool survives `cushion` ordinary hourly moves either way in every scenario."""
-    return tightest(pool, volatilities, cushion, now).buffer > 0
-
-
 class Revaluation(Protocol):
     """Projected equity and maintenance margin after moves (fraction by underlying) and a shock to volatility."""
 
@@ -158,11 +151,6 @@ class Revaluation(Protocol):
 def revaluation(pool: Pool, now: datetime) -> Revaluation:
     """Projected equity and maintenance margin for any moves (fraction by underlying), prepared once for many."""
     return Book.of(pool, now).after
-
-
-def equity_and_requirement(pool: Pool, moves: Mapping[str, float], now: datetime) -> tuple[float, float]:
-    """Projected equity and maintenance margin after `moves` (fraction by underlying)."""
-    return revaluation(pool, now)(moves)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
 
 from marginbot.domain.passport import Passport
 from marginbot.exchanges.permissions import TRANSFERS
@@ -19,7 +18,6 @@ def passport_of(
     sends: Collection[str],
     withdraws: Collection[str] = (),
     ip_restricted: bool | None = None,
-    expires_at: datetime | None = None,
 ) -> Passport:
     """A right that is none of the known ones is taken for a right to trade. `sends` moves funds between accounts."""
     held = {right.strip() for right in rights} - {""}
@@ -31,7 +29,6 @@ def passport_of(
         can_trade=bool(strange or held & {*trades}),
         can_withdraw=moves or leaves,
         ip_restricted=ip_restricted,
-        expires_at=expires_at,
         notes=notes,
     )
 

@@ -6,7 +6,6 @@ Who is sent what is written before it is sent: a crash may cost a report, and ne
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -21,8 +20,6 @@ from marginbot.domain.outcomes import Outcome, TryAgain
 from marginbot.domain.record import Telling
 from marginbot.flow.ports import Account, Standing
 from marginbot.flow.status import Status, is_blind
-
-log = logging.getLogger(__name__)
 
 MOST_MESSAGES = 500
 STORIES_AT_ONCE = 5

@@ -67,28 +67,6 @@ class Account:
         self.positions.remove(position)
         self.deposit(position.asset, freed)
 
-    def reduce(self, position: Position, amount: Decimal, *, fee_rate: Decimal = ZERO) -> None:
-        """Close `amount` contracts at the mark price; an isolated position gives that part of its wallet back."""
-        share = amount / abs(position.amount)
-        if not 0 < share <= 1:
-            raise ValueError("only what is open can be closed")
-        mark = self.market.mark(position.symbol)
-        freed = self.unrealized_pnl(position) * share - fee_rate * amount * mark
-        if position.isolated_wallet is not None:
-            freed += position.isolated_wallet * share
-            position.isolated_wallet *= 1 - share
-        position.amount *= 1 - share
-        if position.amount == 0:
-            self.positions.remove(position)
-        self.deposit(position.asset, freed)
-
-    def add_margin(self, position: Position, amount: Decimal) -> None:
-        """Move cross wallet to the margin of an isolated position."""
-        if position.isolated_wallet is None:
-            raise ValueError("a cross position has no margin of its own")
-        position.isolated_wallet += amount
-        self.deposit(position.asset, -amount)
-
     def deposit(self, asset: str, amount: Decimal) -> None:
         """Add to the cross wallet; a negative amount is a withdrawal."""
         self.wallets[asset] = self.wallets.get(asset, ZERO) + amount
@@ -261,8 +239,3 @@ class Account:
             return ZERO
         at_zero = equity - gain * amount * self.market.mark(first.symbol) - others + cost * deduction
         return -at_zero / divisor
-
-
-def wallets(**amounts: str) -> dict[str, Decimal]:
-    """`wallets(USDT="1000", BTC="0.5")`, for accounts spelled out in code."""
-    return {asset: Decimal(amount) for asset, amount in amounts.items()}

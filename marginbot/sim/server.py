@@ -7,13 +7,12 @@ JSON payload or a `Reply`. Everything a test wants to go wrong is asked of `faul
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -139,9 +138,8 @@ _BROKEN: dict[str, Reply] = {
 class LoopbackServer:
     """Base of the simulated venues: start and stop, routing, request log, faults.
 
-    `async with server:` serves on the running loop; `with server.threaded():` serves on a loop of
-    its own thread. Handlers are plain functions run one at a time under `lock`; whoever changes
-    the state they read from another thread takes `lock` too.
+    `async with server:` serves on the running loop. Handlers are plain functions run one at a time
+    under `lock`; whoever changes the state they read from another thread takes `lock` too.
     """
 
     def __init__(self, clock: Clock, *, port: int = 0) -> None:
@@ -206,21 +204,6 @@ class LoopbackServer:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
 
-    @contextlib.contextmanager
-    def threaded(self) -> Iterator[Self]:
-        """Serve on a thread of its own, for callers without a running loop."""
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name=type(self).__name__, daemon=True)
-        thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self.start(), loop).result(10)
-            yield self
-        finally:
-            asyncio.run_coroutine_threadsafe(self.stop(), loop).result(10)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
-            loop.close()
-
     # -- serving
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -265,20 +248,3 @@ class LoopbackServer:
         if isinstance(answer, Reply):
             return answer
         return Reply(self.faults.edited(call.path, answer))
-
-
-def rebased(urls: Any, url: str) -> Any:
-    """`urls` with scheme, host and port of every address replaced by those of `url`; paths stay."""
-    if isinstance(urls, dict):
-        return {name: rebased(value, url) for name, value in urls.items()}
-    if isinstance(urls, list):
-        return [rebased(value, url) for value in urls]
-    if isinstance(urls, str) and "://" in urls:
-        return url + urlsplit(urls).path
-    return urls
-
-
-def point_at(client: Any, url: str) -> Any:
-    """The same ccxt client, reading the server at `url` in place of the exchange."""
-    client.urls = rebased(client.urls, url)
-    return client

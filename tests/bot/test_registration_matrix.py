@@ -15,7 +15,7 @@ from marginbot.bot.commands.add import add
 from marginbot.bot.presses import Press, press
 from marginbot.domain.errors import KeyCanWithdraw
 from marginbot.flow.registration import Registration
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.bot.builders import ALICE
@@ -28,6 +28,7 @@ from tests.servers.bybit_book import BybitAccount, BybitMarket
 from tests.servers.deribit import DeribitAccount, DeribitServer
 from tests.servers.hyperliquid import HyperliquidAccount, HyperliquidServer
 from tests.servers.okx import OkxAccount, OkxServer
+from tests.sim.books import wallets
 
 ADDRESS = "0x" + "ab" * 20
 READS, TRADES, WITHDRAWS = "reads", "trades", "withdraws"

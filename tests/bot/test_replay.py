@@ -22,7 +22,6 @@ from marginbot.flow.hindsight import Past, PastPool
 from marginbot.flow.ports import Account, Credential, Person
 from marginbot.lookback import LookBack, spec_for
 from marginbot.sim.book import Account as BookAccount
-from marginbot.sim.book import wallets
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.sim.spec import BadSpec
@@ -33,6 +32,7 @@ from tests.bot.conftest import Desk
 from tests.exchanges.kit import KEY, SECRET, assert_paged, falling_day, now, reading
 from tests.servers.base import wall_clock_ms
 from tests.servers.telegram import TelegramServer
+from tests.sim.books import wallets
 
 PNG = b"\x89PNG\r\n\x1a\n"
 DAY = datetime(2025, 10, 10, tzinfo=UTC)

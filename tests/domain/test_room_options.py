@@ -9,7 +9,7 @@ import pytest
 
 from marginbot.domain.margin import Option, Pool, Position, Side
 from marginbot.domain.options import black76, fit
-from marginbot.domain.room import WITH_VOLATILITY, Scenario, equity_and_requirement, room_of
+from marginbot.domain.room import WITH_VOLATILITY, Scenario, revaluation, room_of
 from tests.builders import HOURLY, T0, D, pool, position
 
 LONG, SHORT = Side.LONG, Side.SHORT
@@ -69,7 +69,7 @@ def test_a_window_of_danger_is_found_though_beyond_it_all_is_well() -> None:
     puts = replace(puts, option=replace(puts.option, expires_at=T0))
     judged = pool(position(notional="100000", rate="0"), puts, equity="7750", maintenance_margin="500")
     assert only(judged).down == pytest.approx(-0.0725)
-    equity, requirement = equity_and_requirement(judged, {"BTC": -0.09}, T0)
+    equity, requirement = revaluation(judged, T0)({"BTC": -0.09})
     assert equity > requirement
 
 

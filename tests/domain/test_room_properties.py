@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from marginbot.domain.margin import Collateral, Pool, Side
-from marginbot.domain.room import MARKET, Scenario, equity_and_requirement, room_of, withstands
+from marginbot.domain.room import MARKET, Scenario, revaluation, room_of, tightest
 from tests.builders import HOURLY, T0, D, pool, position
 
 
@@ -49,10 +49,10 @@ def test_at_the_room_equity_equals_the_requirement_and_just_before_it_does_not(j
         for move in (scenario.down, scenario.up):
             if move is None:
                 continue
-            equity, requirement = equity_and_requirement(judged, moving(judged, scenario, move), T0)
+            equity, requirement = revaluation(judged, T0)(moving(judged, scenario, move))
             size = max(abs(equity), float(judged.equity or 0))
             assert equity == pytest.approx(requirement, abs=1e-6 * size)
-            equity, requirement = equity_and_requirement(judged, moving(judged, scenario, move * 0.999), T0)
+            equity, requirement = revaluation(judged, T0)(moving(judged, scenario, move * 0.999))
             assert equity > requirement
 
 
@@ -112,5 +112,5 @@ def test_more_equity_never_means_less_room(judged: Pool, added: int) -> None:
 def test_what_withstands_a_cushion_has_at_least_that_cushion(judged: Pool, cushion: float) -> None:
     assume(judged.buffer is not None and judged.buffer > 0)
     decisive = room_of(judged, HOURLY, T0).decisive
-    if withstands(judged, HOURLY, cushion, T0):
+    if tightest(judged, HOURLY, cushion, T0).buffer > 0:
         assert decisive is None or (decisive.cushion or 0) >= cushion * (1 - 1e-9)

@@ -13,11 +13,12 @@ from marginbot.domain.margin import Snapshot
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.reading import FULL_EVERY, CarriedOver
 from marginbot.flow.ports import Credential
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.exchanges.kit import ALICE, KEY, SECRET, D, candles, now, reading
 from tests.servers.base import wall_clock_ms
+from tests.sim.books import add_margin, reduce, wallets
 
 VENUE = "binanceusdm"
 ACCOUNT, RISK = "/fapi/v3/account", "/fapi/v3/positionRisk"
@@ -106,7 +107,7 @@ async def test_another_secret_is_read_in_full(world: World) -> None:
 
 
 def reduced(account: Account) -> None:
-    account.reduce(next(one for one in account.positions if one.symbol == "BTCUSDT"), D("0.1"))
+    reduce(account, next(one for one in account.positions if one.symbol == "BTCUSDT"), D("0.1"))
 
 
 def opened(account: Account) -> None:
@@ -122,7 +123,7 @@ def deposited(account: Account) -> None:
 
 
 def secured(account: Account) -> None:
-    account.add_margin(next(one for one in account.positions if one.symbol == "ETHUSDT"), D(5))
+    add_margin(account, next(one for one in account.positions if one.symbol == "ETHUSDT"), D(5))
 
 
 @pytest.mark.parametrize("change", [reduced, opened, closed, deposited, secured])

@@ -14,7 +14,7 @@ from marginbot.domain.passport import Passport, Verdict, verdict
 from marginbot.exchanges import permissions
 from marginbot.exchanges.venues import OWN, VENUES
 from marginbot.flow.ports import Credential
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.exchanges.kit import ALICE, KEY, SECRET, now, reading
@@ -24,6 +24,7 @@ from tests.servers.bybit_book import BybitAccount, BybitMarket
 from tests.servers.deribit import DeribitAccount, DeribitServer
 from tests.servers.hyperliquid import HyperliquidAccount, HyperliquidServer
 from tests.servers.okx import OkxAccount, OkxServer
+from tests.sim.books import wallets
 
 READ, ASK, NO, UNKNOWN = Verdict.READ_ONLY, Verdict.NEEDS_CONSENT, Verdict.REFUSED, Verdict.NOT_VERIFIED
 ADDRESS = "0x" + "ab" * 20

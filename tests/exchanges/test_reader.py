@@ -30,12 +30,13 @@ from marginbot.domain.turmoil import PEGGED
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.venues import VENUES
 from marginbot.flow.ports import Credential
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.candles import Candle
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import INSTRUMENTS, Market
 from tests.exchanges.kit import ALICE, KEY, SECRET, D, candles, now, reading
 from tests.servers.base import wall_clock_ms
+from tests.sim.books import wallets
 
 VENUE = "binanceusdm"
 ACCOUNT, RISK = "/fapi/v3/account", "/fapi/v3/positionRisk"

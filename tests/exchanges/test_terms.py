@@ -13,12 +13,13 @@ from marginbot.domain.tier_changes import KeptTerms, Kind, Terms
 from marginbot.exchanges.venues import VENUES
 from marginbot.flow.ports import Person
 from marginbot.flow.tier_watch import EVERY, TierWatch
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.store import SqliteStore, open_store
 from tests.exchanges.kit import ALICE, KEY, SECRET, D, now, reading
 from tests.servers.base import wall_clock_ms
+from tests.sim.books import wallets
 
 VENUE = "binanceusdm"
 BRACKETS, INDEX = "/fapi/v1/leverageBracket", "/fapi/v1/assetIndex"

@@ -8,7 +8,8 @@ import ccxt.async_support as ccxt
 import pytest
 
 from marginbot.exchanges.transport import lean
-from marginbot.sim.server import Call, LoopbackServer, Reply, point_at
+from marginbot.sim.server import Call, LoopbackServer, Reply
+from tests.servers.base import point_at
 
 KINDS = ("binanceusdm", "bybit", "okx", "deribit", "hyperliquid", "krakenfutures", "kucoinfutures", "bitget")
 ANSWERS = {

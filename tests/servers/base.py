@@ -16,7 +16,9 @@ A venue is a `LoopbackServer` with `routes()`; see `tests/servers/bybit.py` for 
 from __future__ import annotations
 
 import time
+from typing import Any
 
+from marginbot.exchanges.urls import rebased
 from marginbot.sim.server import (
     Call,
     Clock,
@@ -27,8 +29,6 @@ from marginbot.sim.server import (
     Refusal,
     Reply,
     Routes,
-    point_at,
-    rebased,
 )
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "Reply",
     "Routes",
     "point_at",
-    "rebased",
     "wall_clock_ms",
 ]
 
@@ -50,3 +49,9 @@ __all__ = [
 def wall_clock_ms() -> int:
     """The real clock, which ccxt also signs with."""
     return time.time_ns() // 1_000_000
+
+
+def point_at(client: Any, url: str) -> Any:
+    """The same ccxt client, reading the server at `url` in place of the exchange."""
+    client.urls = rebased(client.urls, url)
+    return client

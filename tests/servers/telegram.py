@@ -10,7 +10,6 @@ what breaks it is answered with 400 and listed in `tg.violations`.
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from tests.servers.telegram_methods import Methods
 from tests.servers.telegram_records import Button, Call, Chat, Json, Message, User
 from tests.servers.telegram_spec import Spec, Upload, decode_loosely, default_spec_path
 from tests.servers.telegram_world import CallbackAnswer, World
+from tests.servers.threads import on_a_thread
 
 __all__ = [
     "TOKEN",
@@ -206,15 +206,5 @@ def threaded(
     token: str = TOKEN, spec_path: Path | None = None, *, longest_poll: float = 1.0
 ) -> Iterator[TelegramServer]:
     """A server on a thread of its own, for a test without an event loop."""
-    server = TelegramServer(token, spec_path, longest_poll=longest_poll)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="telegram-server", daemon=True)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(5)
+    with on_a_thread(TelegramServer(token, spec_path, longest_poll=longest_poll)) as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()

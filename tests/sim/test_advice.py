@@ -22,10 +22,11 @@ from marginbot.domain.whatif import Basis, stressed
 from marginbot.exchanges.venue import Instrument, Reference
 from marginbot.exchanges.venues.binanceusdm import VENUE, parse_tiers
 from marginbot.sim import listings, statements
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.instruments import INSTRUMENTS, MARGIN_ASSETS, Market
 from marginbot.sim.positions import Position
 from tests.builders import T0, snapshot
+from tests.sim.books import add_margin, reduce, wallets
 
 D = Decimal
 CALM = {name: Volatility(0.0001, 5000) for name in ("BTC", "ETH", "SOL", "WLD")}
@@ -147,7 +148,7 @@ def test_a_deposit_as_advised_lands_on_the_target(case: Case) -> None:
         account = case.make()
         assert deposit.amount is not None
         if case.ours.startswith("isolated"):
-            account.add_margin(account.positions[0], deposit.amount)
+            add_margin(account, account.positions[0], deposit.amount)
         else:
             account.deposit(deposit.asset, deposit.amount)
         assert case.on_target(account), (deposit, account.margin_ratio(case.venues))
@@ -166,7 +167,7 @@ def test_each_close_as_advised_lands_on_the_target_with_its_fee(case: Case) -> N
     assert sheet.closes
     for close in sheet.closes:
         account = case.make()
-        account.reduce(held(account, close), close.contracts, fee_rate=CLOSING_FEE)
+        reduce(account, held(account, close), close.contracts, fee_rate=CLOSING_FEE)
         assert case.on_target(account), (close, account.margin_ratio(case.venues))
 
 
@@ -177,7 +178,7 @@ def test_where_no_single_position_is_enough_several_are_closed_together() -> Non
     assert len(sheet.together) > 1
     account = linear()
     for close in sheet.together:
-        account.reduce(held(account, close), close.contracts, fee_rate=CLOSING_FEE)
+        reduce(account, held(account, close), close.contracts, fee_rate=CLOSING_FEE)
     assert case.on_target(account), account.margin_ratio("cross:USDT")
 
 
@@ -186,7 +187,7 @@ def test_the_same_share_of_every_position_lands_on_the_target() -> None:
     account, share = linear(), case.sheet(linear()).every_share
     assert share is not None
     for position in list(account.positions):
-        account.reduce(position, abs(position.amount) * share, fee_rate=CLOSING_FEE)
+        reduce(account, position, abs(position.amount) * share, fee_rate=CLOSING_FEE)
     assert case.on_target(account)
 
 
@@ -198,7 +199,7 @@ def test_an_isolated_position_is_closed_in_part_only_where_a_lower_tier_helps() 
     [part] = case.sheet(isolated_over_tiers()).closes
     assert 0 < part.share < 1
     account = isolated_over_tiers()
-    account.reduce(account.positions[0], part.contracts, fee_rate=CLOSING_FEE)
+    reduce(account, account.positions[0], part.contracts, fee_rate=CLOSING_FEE)
     assert case.on_target(account), account.margin_ratio(case.venues)
 
 

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.instruments import INSTRUMENTS, Market, truncated
+from tests.sim.books import wallets
 
 D = Decimal
 

@@ -12,11 +12,13 @@ import aiohttp
 import ccxt.async_support as ccxt
 import pytest
 
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.candles import Candle
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from tests.servers.base import point_at, wall_clock_ms
+from tests.servers.threads import on_a_thread
+from tests.sim.books import wallets
 
 D = Decimal
 KEY = "aliceskey"
@@ -289,7 +291,7 @@ async def test_unknown_paths_and_symbols(exchange: SimulatedExchange, client: An
 
 def test_it_serves_from_its_own_thread() -> None:
     exchange = SimulatedExchange(Market(), wall_clock_ms)
-    with exchange.threaded():
+    with on_a_thread(exchange):
         started = time.monotonic()
         exchange.set_price("BTCUSDT", D(1))
         with urllib.request.urlopen(exchange.url + "/fapi/v1/ping") as answer:

@@ -17,7 +17,7 @@ from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.venue import Instrument, Payloads, Reference
 from marginbot.exchanges.venues.binanceusdm import VENUE, parse_tiers
 from marginbot.sim import listings, statements
-from marginbot.sim.book import Account, wallets
+from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import INSTRUMENTS, Market
 from tests.exchanges.kit import ALICE, KEY, SECRET, D, now, reading
@@ -33,6 +33,7 @@ from tests.exchanges.venues.kit import (
     spoiled,
 )
 from tests.servers.base import wall_clock_ms
+from tests.sim.books import wallets
 
 Corpus = Callable[[str], Any]
 TOLERANCE = D("0.005")
