@@ -12,25 +12,18 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Protocol
 
-from marginbot.domain.alerting import AlertState, Seen
 from marginbot.domain.errors import NoSuchAccount, ReadingError
-from marginbot.domain.grading import Grade
-from marginbot.domain.live import Alarm, followable, lower, moved, rungs_of
+from marginbot.domain.live import Alarm, followable, lower, rungs_of
 from marginbot.domain.live_book import LiveBook
-from marginbot.domain.losses import described
 from marginbot.domain.margin import Snapshot
-from marginbot.domain.notices import Facts
-from marginbot.domain.report import AccountReport, PoolReport, assess, judged, with_way_back
-from marginbot.domain.transition import step
+from marginbot.domain.report import AccountReport, judged
 from marginbot.domain.volatility import Volatility
 from marginbot.flow.cycle import Cycle, underlyings_of
-from marginbot.flow.decide import Context, notice_of
 from marginbot.flow.ports import Account, CycleRecord, LastReading, Store
+from marginbot.flow.projection import Projected, projected, projection, risen, told_in_full
 from marginbot.flow.tasks import Tasks, ended
 
 log = logging.getLogger(__name__)
@@ -41,9 +34,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 FRESH = timedelta(seconds=10)
 ODD = 0.05  # a live mark so far from the one of a reading is not believed
 DISTRUST = timedelta(minutes=1)
-
-
-Projected = tuple[LastReading, AccountReport]
 
 
 class MarkSource(Protocol):
@@ -185,43 +175,26 @@ class LiveMarks:
             if last is None or account.refused is not None:
                 venue.book.drop(account_id)
                 return
-            projected = await self._projected(venue, account, last)
-            if not self._risen(projected, self._store.states(account_id)):
+            seen = await self._projected(venue, account, last)
+            if not risen(seen.report, self._store.states(account_id)):
                 rungs = lower(venue.book.rungs(account_id, alarm.pool), alarm)
                 venue.book.set_rungs(account_id, alarm.pool, rungs)
             elif not await self._read(account):
-                self._tell(venue, account, projected, last)
+                self._tell(venue, account, seen, read_at=last.snapshot.taken_at)
         except NoSuchAccount:
             venue.book.drop(account_id)
         finally:
             self._looking.discard(account_id)
 
     async def _projected(self, venue: _Followed, account: Account, last: LastReading) -> Projected:
-        """The last reading at live marks, judged like a reading."""
-        now, snapshot = self._clock(), last.snapshot
-        fresh = await self._moves.volatilities(account.exchange, underlyings_of(snapshot), now)
-        held = {p.symbol for pool in snapshot.pools for p in pool.positions}
-        live = {symbol: venue.book.price_of(symbol) for symbol in held}
-        marks = {symbol: Decimal(repr(mark)) for symbol, mark in live.items() if mark is not None}
-        pools = [judged(pool) for pool in snapshot.pools]
-        there = tuple(moved(pool, marks) for pool in pools if followable(pool))
-        after = replace(snapshot, pools=there, taken_at=now)
-        states = self._store.states(account.id)
-        previous = {name: state.grade for name, state in states.items() if state.grade is not None}
-        ladders = self._store.ladders(account.id)
-        volatilities = {**last.volatilities, **fresh}
-        report = assess(after, volatilities, ladders=ladders, previous=previous, now=now)
-        return LastReading(after, volatilities), report
-
-    @staticmethod
-    def _risen(projected: Projected, states: Mapping[str, AlertState]) -> list[PoolReport]:
-        found = []
-        for pool in projected[1].pools:
-            before = states.get(pool.name)
-            known = before is not None and before.blind_since is None and before.grade is not None
-            if known and before and pool.grade is not None and pool.grade > (before.grade or Grade.OK):
-                found.append(pool)
-        return found
+        """The last reading at the marks of now."""
+        underlyings = underlyings_of(last.snapshot)
+        fresh = await self._moves.volatilities(account.exchange, underlyings, self._clock())
+        held = {p.symbol for pool in last.snapshot.pools for p in pool.positions}
+        marks = {symbol: venue.book.price_of(symbol) for symbol in held}
+        at = LastReading(last.snapshot, {**last.volatilities, **fresh})
+        states, ladders = self._store.states(account.id), self._store.ladders(account.id)
+        return projected(at, marks, ladders=ladders, states=states, now=self._clock())
 
     async def _read(self, account: Account) -> bool:
         """Whether the account could be read in time; a reading that takes longer goes on by itself."""
@@ -235,67 +208,21 @@ class LiveMarks:
         record: CycleRecord | None = reading.result()
         return record is not None and record.report is not None
 
-    def _tell(self, venue: _Followed, account: Account, projected: Projected, last: LastReading) -> None:
+    def _tell(self, venue: _Followed, account: Account, seen: Projected, *, read_at: datetime) -> None:
         """Nothing is awaited in here: what a late reading has written meanwhile is seen."""
         context = self._cycle.context(account)
         newer = self._store.last_reading(account.id)
-        if newer is not None and newer.snapshot.taken_at != last.snapshot.taken_at:
+        if newer is not None and newer.snapshot.taken_at != read_at:
             return
-        risen = self._risen(projected, context.states)
-        at = projected[0]
-        risen = [
-            with_way_back(pool, at.snapshot, at.volatilities, ladders=context.ladders, now=context.now)
-            for pool in risen
-        ]
-        record = projection(context, risen, projected[1], read_at=last.snapshot.taken_at)
+        worse = told_in_full(context, seen)
+        record = projection(context, worse, seen.report, read_at=read_at)
         if record is None:
             return
         self._store.record(record)
-        by_name = {pool.name: pool for pool in at.snapshot.pools}
-        for pool in risen:
+        by_name = {pool.name: pool for pool in seen.at.snapshot.pools}
+        for pool in worse:
             venue.book.set_rungs(account.id, pool.name, rungs_of(by_name[pool.name], pool, context.ladders))
         self._cycle.on_notices()
-
-
-def projection(
-    context: Context, risen: list[PoolReport], report: AccountReport, *, read_at: datetime
-) -> CycleRecord | None:
-    """What a projected rise leads to when the account cannot be read; None where there is none. Pure."""
-    states, notices = {}, []
-    for pool in risen:
-        assert pool.grade is not None
-        before = context.states[pool.name]
-        decision = step(before, Seen(pool.grade, pool.cushion), policy=context.policy, now=context.now)
-        states[pool.name] = decision.state
-        if decision.speak:
-            facts = Facts(
-                label=context.account.label,
-                exchange=context.account.exchange,
-                mode=report.mode,
-                reason=decision.reason,
-                at=context.now,
-                grade=decision.state.grade,
-                previous=before.grade,
-                pool=pool,
-                positions=tuple(
-                    described(p.side, p.contracts, p.symbol) for p in report.positions if p.pool == pool.name
-                ),
-                last_cushion=before.cushion,
-                warnings=report.warnings,
-                episode_worst=before.worst,
-                projected_from=read_at,
-            )
-            notices.append(notice_of(context, pool.name, decision, facts))
-    if not states:
-        return None
-    return CycleRecord(
-        account_id=context.account.id,
-        at=context.now,
-        report=None,
-        states=states,
-        notices=notices,
-        next_due_at=context.now,  # to be read as soon as that is possible
-    )
 
 
 def _is_fresh(venue: _Followed, now: datetime) -> bool:
