@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 import statistics
+import struct
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from marginbot.store import SqliteStore, open_database, open_store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BEFORE_A_WRITE = 10  # cycles gathered
+FRAME = 4096 + 24  # bytes of the log for each page that a transaction has changed
 NAIVE = """CREATE TABLE naive (id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, taken_at_ms INTEGER NOT NULL,
     pool TEXT NOT NULL, margin_ratio TEXT, cushion REAL, room REAL, grade INTEGER, equity TEXT, symbol TEXT,
     mark_price TEXT, liquidation_price TEXT) STRICT"""
@@ -96,13 +98,43 @@ def timed(work: Callable[[], object], times: int = 15) -> str:
     return f"{statistics.median(took):.2f} ms (worst {max(took):.2f})"
 
 
+class Log:
+    """How much has been written to the write-ahead log, transaction by transaction.
+
+    The file is begun anew after each checkpoint, so its size does not tell. How many frames it has now, and under which
+    salt it was begun, stands in the head of the index that SQLite keeps beside it (its file format, "The WAL-Index").
+    Looking there changes nothing: checkpoints come when they come in the bot.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._index = Path(f"{database}-shm")
+        self._frames, self._salt = self._head()
+        self.frames, self.begun_anew = 0, 0
+
+    def look(self) -> None:
+        """After each transaction: afterwards the log may be begun anew."""
+        frames, salt = self._head()
+        if salt != self._salt:
+            self._frames, self._salt = 0, salt
+            self.begun_anew += 1
+        self.frames += frames - self._frames
+        self._frames = frames
+
+    def _head(self) -> tuple[int, bytes]:
+        with self._index.open("rb") as file:
+            head = file.read(48)
+        version, page = struct.unpack_from("=I", head)[0], struct.unpack_from("=H", head, 14)[0]
+        assert (version, page) == (3_007_000, FRAME - 24), "an index of another format"
+        return struct.unpack_from("=I", head, 16)[0], head[32:40]
+
+
 def ours(folder: Path, count: int, cycles: int, every: timedelta) -> None:
     """Through `gather` and `write_history`, as the bot does it."""
     path = folder / "ours.db"
     store = open_store(path, bytes(32))
     ids = accounts(store, count)
     empty = size(store._db.conn)
-    writing, slices, log = 0.0, [], 0
+    slices, log = list[float](), Log(path)
     for cycle in range(cycles):
         at = START + cycle * every
         for number, account_id in enumerate(ids):
@@ -112,14 +144,14 @@ def ours(folder: Path, count: int, cycles: int, every: timedelta) -> None:
                 began = time.perf_counter()
                 store.write_history(SLICE)
                 slices.append(time.perf_counter() - began)
-            writing += sum(slices[-(1 + count * BEFORE_A_WRITE // SLICE) :])
-            log = max(log, Path(f"{path}-wal").stat().st_size)
+                log.look()
     rows = count * cycles
     slices.sort()
     print(f"clustered: {rows:,} rows, {rows / sum(slices):,.0f} rows/s written, slice of {SLICE}: "
           f"p50 {slices[len(slices) // 2] * 1e3:.1f} p99 {slices[int(len(slices) * 0.99)] * 1e3:.1f} "
           f"max {slices[-1] * 1e3:.1f} ms")  # fmt: skip
-    print(f"  {(size(store._db.conn) - empty) / rows:.1f} bytes/row, largest log {log / 1e6:.1f} MB")
+    print(f"  {(size(store._db.conn) - empty) / rows:.1f} bytes/row, {log.frames * FRAME / rows:.0f} log bytes/row of "
+          f"{BEFORE_A_WRITE} cycles together, the log begun anew {log.begun_anew} times")  # fmt: skip
     end = START + cycles * every
     since, account_id = end - timedelta(days=1), ids[count // 2]
     series_id = store.series_after(0, count)[count // 2]

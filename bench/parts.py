@@ -23,9 +23,10 @@ import numpy as np
 
 from bench.bot_api import telegram
 from bench.delivery_burst import alarms
-from bench.endurance import age, due, queue, soak, stall
+from bench.endurance import age, due, queue, stall
 from bench.exchange import exchange
 from bench.readings import Ours, closed_loop, compared, naive_client, now, rss, run, start_up, stored
+from bench.soak import soak
 from bench.worlds import HELD, SETTINGS, SYMBOLS, D, Numbers, Quiet, Scripted, single, spread
 from marginbot.bot.build import build_bot
 from marginbot.bot.messenger import TelegramMessenger

@@ -252,18 +252,23 @@ BARS: tuple[tuple[str, str, tuple[str, ...], Any], ...] = (
 
 def _history(stored: str) -> tuple[str, str, str, str]:
     """From what the storage benchmark prints of our table, which comes after the naive one."""
-    goal, bar = "G13 history", ">= 50,000 rows/s, <= 50 B a row, a chart of a day <= 5 ms"
+    goal, bar = "G13 history", ">= 50,000 rows/s, <= 50 B a row, 1,300 B of log a row, a chart of a day <= 5 ms"
     ours = stored.partition("clustered: ")[2]
     told = [
         re.search(pattern, ours)
-        for pattern in (r"^([\d,]+) rows, ([\d,]+) ", r"([\d.]+) bytes/row", r"query ([\d.]+) ms")
+        for pattern in (
+            r"^([\d,]+) rows, ([\d,]+) ",
+            r"([\d.]+) bytes/row",
+            r"([\d.]+) log bytes/row",
+            r"query ([\d.]+) ms",
+        )
     ]
     if any(one is None for one in told):
         return goal, bar, "not measured in this run", "not measured"
     rows, rate = told[0].group(1), float(told[0].group(2).replace(",", ""))  # type: ignore[union-attr]
-    size, chart = (float(one.group(1)) for one in told[1:])  # type: ignore[union-attr]
-    text = f"{rate:,.0f} rows/s, {size:.1f} B, {chart:.2f} ms out of {rows} rows (ten million by --rows 10000000); log bytes a row: no figure"
-    return goal, bar, text, verdict(met=rate >= 50_000 and size <= 50 and chart <= 5)
+    size, log, chart = (float(one.group(1)) for one in told[1:])  # type: ignore[union-attr]
+    text = f"{rate:,.0f} rows/s, {size:.1f} B, {log:.0f} B of log, {chart:.2f} ms out of {rows} rows (ten million by --rows 10000000)"
+    return goal, bar, text, verdict(met=rate >= 50_000 and size <= 50 and log <= 1_300 and chart <= 5)
 
 
 def page(found: Found, stored: str) -> str:
