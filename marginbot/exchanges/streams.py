@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
 
 import aiohttp
 
-from marginbot.domain.errors import VenueDown
+from marginbot.domain.errors import ReadingError, VenueDown
 from marginbot.domain.forced import ForcedClose
 from marginbot.domain.pushed import RiskPush
 from marginbot.exchanges.urls import rebased
@@ -38,10 +38,20 @@ def _nothing() -> None:
 class VenueStreams:
     """A `PushSource`; `api_of` gives access to a venue's REST side, which some streams need to be opened."""
 
-    def __init__(self, venues: Mapping[str, Venue], urls: Mapping[str, str], api_of: ApiOf) -> None:
+    def __init__(
+        self,
+        venues: Mapping[str, Venue],
+        urls: Mapping[str, str],
+        api_of: ApiOf,
+        *,
+        ping_seconds: float = PING_SECONDS,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
         self._venues = venues
         self._urls = urls
         self._api_of = api_of
+        self._ping_seconds = ping_seconds
+        self._renew_seconds = renew_seconds
 
     def offers(self, exchange: str) -> bool:
         """Whether this venue sends warnings."""
@@ -64,13 +74,18 @@ class VenueStreams:
             url = rebased(url, self._urls[exchange])
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
         try:
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.ws_connect(url) as socket:
+            heartbeat = None if dialect.ping else self._ping_seconds
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.ws_connect(url, heartbeat=heartbeat) as socket,
+            ):
                 for greeting in dialect.greetings(api, clock()):
                     await socket.send_str(json.dumps(greeting))
                     await _accepted(socket, dialect)
                 opened()
-                async for push in _pushes(socket, dialect, api):
-                    yield push
+                async with aclosing(self._pushes(socket, dialect, api)) as pushes:
+                    async for push in pushes:
+                        yield push
             return
         except (aiohttp.ClientError, aiohttp.WSMessageTypeError, TimeoutError, OSError) as error:
             problem = type(error).__name__  # its text may hold the address
@@ -85,6 +100,38 @@ class VenueStreams:
             return None
         return await dialect.missed(self._api_of(exchange, credential, end), start, end)
 
+    async def _pushes(
+        self, socket: aiohttp.ClientWebSocketResponse, dialect: PushDialect, api: Api
+    ) -> AsyncGenerator[RiskPush, None]:
+        keeping = asyncio.create_task(self._kept_alive(socket, dialect, api))
+        try:
+            while True:
+                async with asyncio.timeout(SILENCE_SECONDS if dialect.ping else None):
+                    message = await socket.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return
+                told = _decoded(message.data)
+                if dialect.ends(told):
+                    return
+                push = dialect.parse(told)
+                if push is not None:
+                    yield push
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
+                await keeping
+
+    async def _kept_alive(self, socket: aiohttp.ClientWebSocketResponse, dialect: PushDialect, api: Api) -> None:
+        loop = asyncio.get_running_loop()
+        renewed_at = loop.time()
+        while True:
+            await asyncio.sleep(self._ping_seconds)
+            if dialect.ping:
+                await socket.send_str(dialect.ping)
+            if dialect.renew is not None and loop.time() - renewed_at >= self._renew_seconds:
+                renewed_at = loop.time()
+                await _or_closed(dialect.renew(api), socket)
+
 
 async def _accepted(socket: aiohttp.ClientWebSocketResponse, dialect: PushDialect) -> None:
     """Wait for the answer to a greeting; what comes before it is no warning yet."""
@@ -97,44 +144,11 @@ async def _accepted(socket: aiohttp.ClientWebSocketResponse, dialect: PushDialec
                 raise VenueDown("the stream does not accept this key")
 
 
-async def _pushes(
-    socket: aiohttp.ClientWebSocketResponse, dialect: PushDialect, api: Api
-) -> AsyncGenerator[RiskPush, None]:
-    keeping = asyncio.create_task(_kept_alive(socket, dialect, api))
-    try:
-        while True:
-            async with asyncio.timeout(SILENCE_SECONDS if dialect.ping else None):
-                message = await socket.receive()
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                return
-            told = _decoded(message.data)
-            if dialect.ends(told):
-                return
-            push = dialect.parse(told)
-            if push is not None:
-                yield push
-    finally:
-        keeping.cancel()
-        with suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
-            await keeping
-
-
-async def _kept_alive(socket: aiohttp.ClientWebSocketResponse, dialect: PushDialect, api: Api) -> None:
-    loop = asyncio.get_running_loop()
-    renewed_at = loop.time()
-    while True:
-        await asyncio.sleep(PING_SECONDS)
-        await (socket.send_str(dialect.ping) if dialect.ping else socket.ping())
-        if dialect.renew is not None and loop.time() - renewed_at >= RENEW_SECONDS:
-            renewed_at = loop.time()
-            await _or_closed(dialect.renew(api), socket)
-
-
 async def _or_closed(renewal: Awaitable[object], socket: aiohttp.ClientWebSocketResponse) -> None:
     """A stream that cannot be renewed would fall silent: closed, it is opened anew."""
     try:
         await renewal
-    except VenueDown:
+    except ReadingError:
         await socket.close()
 
 

@@ -74,6 +74,7 @@ class StreamServer:
         self.heard: list[str] = []
         self.keys: list[str] = []
         self.refuse = False
+        self.limits_renewals = False
         self.sockets: list[web.WebSocketResponse] = []
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -96,6 +97,8 @@ class StreamServer:
 
     async def _listen_key(self, request: web.Request) -> web.Response:
         self.keys.append(f"{request.method} {request.headers.get('X-MBX-APIKEY', '')}")
+        if self.limits_renewals and request.method == "PUT":
+            return web.json_response({"code": -1003, "msg": "Too many requests."}, status=429)
         return web.json_response({"listenKey": LISTEN_KEY})
 
     async def _binance(self, request: web.Request) -> web.WebSocketResponse:
@@ -183,6 +186,17 @@ async def test_a_key_that_the_stream_refuses_is_an_error(server: StreamServer, s
     server.refuse = True
     with pytest.raises(ReadingError):
         await heard(streams, "okx")
+
+
+async def test_a_stream_that_is_not_renewed_for_whatever_reason_ends(server: StreamServer) -> None:
+    """It would fall silent, and nobody would know."""
+    urls = {"binanceusdm": server.url}
+    reader = CcxtReader(urls, timeout=2.0)
+    streams = VenueStreams(VENUES, urls, reader.api, ping_seconds=0.01, renew_seconds=0.0)
+    server.limits_renewals = True
+    assert await heard(streams, "binanceusdm") == []
+    assert server.keys[-1].startswith("PUT")
+    await reader.close()
 
 
 async def test_a_stream_that_ends_ends_and_a_venue_that_is_not_there_is_an_error(
