@@ -128,7 +128,7 @@ def sender(request: web.Request) -> str:
         behind_proxy = ipaddress.ip_address(peer).is_private
     except ValueError:
         return peer
-    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    forwarded = request.headers.getall("X-Forwarded-For", [""])[-1].rpartition(",")[2].strip()
     return forwarded if behind_proxy and forwarded else peer
 
 

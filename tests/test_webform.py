@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from marginbot.bot.build import TelegramSide, build_telegram
 from marginbot.bot.calls import Services
@@ -197,6 +198,15 @@ async def test_each_address_is_answered_so_often_and_not_more(site: Site) -> Non
     statuses = [(await site.get(site.root + "guess", **headers))[0] for headers in seen]
     assert statuses == [404] * PER_ADDRESS.burst + [429] * 3
     assert (await site.get(site.root + "guess", **{"X-Forwarded-For": "198.51.100.2"}))[0] == 404
+
+
+async def test_a_line_that_the_sender_wrote_beside_the_proxy_s_is_not_believed(site: Site) -> None:
+    statuses = []
+    for number in range(PER_ADDRESS.burst + 3):
+        lines = CIMultiDict([("X-Forwarded-For", f"203.0.113.{number}"), ("X-Forwarded-For", "198.51.100.1")])
+        async with site.browser.get(site.root + "guess", headers=lines) as answer:
+            statuses.append(answer.status)
+    assert statuses == [404] * PER_ADDRESS.burst + [429] * 3
 
 
 async def test_without_an_address_nothing_is_offered_and_an_address_needs_no_form(desk: Desk) -> None:
