@@ -54,9 +54,10 @@ class Preferences:
         # An account with ladders of its own keeps the one that is not being set.
         own = {account.label: self.store.ladders(account.id) for account in self.store.accounts_of(user_id)}
         special = {name: _with_ladder(ladders, kind, numbers) for name, ladders in own.items() if ladders != current}
-        self.store.set_ladders(user_id, None, changed)
-        for name, ladders in special.items():
-            self.store.set_ladders(user_id, name, ladders)
+        with self.store.together():
+            self.store.set_ladders(user_id, None, changed)
+            for name, ladders in special.items():
+                self.store.set_ladders(user_id, name, ladders)
         return changed
 
     def reminders(self, user_id: int) -> Reminders:

@@ -18,6 +18,7 @@ from marginbot.domain.errors import (
 )
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
 from marginbot.flow.preferences import Preferences, parse_duration
+from marginbot.store import StoreFailed
 from tests.builders import T0, long_at
 from tests.flow.conftest import ALICE, BOB, CHARLIE, World
 
@@ -101,6 +102,21 @@ def test_thresholds_of_a_person_hold_for_all_accounts_present_and_future(
     world.register(ALICE, "later", CALM)
     assert preferences.thresholds(11, "main") == preferences.thresholds(11, "later") == changed
     assert preferences.thresholds(22, "main") == DEFAULT_LADDERS
+
+
+def test_thresholds_that_cannot_be_set_for_all_accounts_are_set_for_none(
+    world: World, preferences: Preferences
+) -> None:
+    world.register(ALICE, "main", CALM)
+    own = preferences.set_thresholds(11, "main", "ratio", RATIO)
+    world.store._db.conn.execute(
+        "CREATE TEMP TRIGGER full BEFORE UPDATE OF ladders ON accounts WHEN NEW.ladders IS NOT NULL "
+        "BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    with pytest.raises(StoreFailed):
+        preferences.set_thresholds(11, None, "cushion", CUSHION)
+    assert preferences.thresholds(11, "main") == own
+    assert preferences.thresholds(11, None) == DEFAULT_LADDERS
 
 
 @pytest.mark.parametrize(
