@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from telegram import Bot, CallbackQuery, ChatMember, ChatMemberRestricted
 from telegram.constants import ParseMode
@@ -19,7 +19,7 @@ from marginbot.bot.render import CAPTION_LIMIT, LIMIT, pages
 from marginbot.bot.wire import Letter, Refused, keyboard, outcome_of, post
 from marginbot.domain.outcomes import Moved, Outcome, Sent, TryAgain, Unreachable
 from marginbot.flow.ports import Account, Store
-from marginbot.flow.tasks import ended
+from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ PATIENCE = (1.0, 4.0, 15.0)  # seconds before each further attempt
 LONGEST_WAIT = 40.0  # of a flood wait that a reply is still held for
 TOAST_LIMIT = 200
 LOOKUP_SECONDS = 3.0
+FAREWELL_SECONDS = 2.0
 INTERRUPTED = later(
     "I was stopped before I had finished this. Please send it again in a minute; /accounts shows what is stored."
 )
@@ -60,21 +61,21 @@ class Voice:
         self._bot = bot
         self._store = store
         self._closing = asyncio.Event()
-        self._aside: set[asyncio.Task[None]] = set()
+        self._aside = Tasks()
 
     async def say(self, place: Place, reply: Reply, guarded: Guarded) -> None:
         """Say it now; what is slow about it follows, without holding up this chat's next message."""
         await self._speak(place, reply)
         if reply.then is not None:
-            self._start(self._follow(place, reply.then, guarded))
+            self._aside.spawn(self._follow(place, reply.then, guarded))
 
     def answer_aside(self, place: Place, work: Callable[[], Awaitable[Reply]], guarded: Guarded) -> None:
         """Say what some work leads to, without holding up who asked for it."""
-        self._start(self._follow(place, work, guarded))
+        self._aside.spawn(self._follow(place, work, guarded))
 
     def tell(self, chat_id: int, html: str) -> None:
         """Say something that nobody waits for."""
-        self._start(self._speak(Place(chat_id), Reply(html=html)))
+        self._aside.spawn(self._speak(Place(chat_id), Reply(html=html)))
 
     def follow(self, old: int, new: int) -> None:
         """A group became a supergroup: keep to it, and tell the owners of what it sees."""
@@ -102,18 +103,14 @@ class Voice:
                 following = reply.then
         except asyncio.CancelledError:
             letter = Letter(chat_id=place.chat_id, thread_id=place.thread_id, html=_(INTERRUPTED))
-            await asyncio.wait_for(post(self._bot, letter), timeout=2)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(post(self._bot, letter), timeout=FAREWELL_SECONDS)
             raise
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._aside.add(task)
-        task.add_done_callback(self._aside.discard)
 
     async def close(self) -> None:
         """Stop waiting for anything; who still waits for an answer is told."""
         self._closing.set()
-        await ended(*self._aside)
+        await self._aside.stop(0.0)
 
     async def _speak(self, place: Place, reply: Reply) -> None:
         found = pages(reply.html, CAPTION_LIMIT if reply.picture or reply.document else LIMIT)

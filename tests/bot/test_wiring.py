@@ -244,6 +244,19 @@ async def test_who_waits_for_an_answer_when_the_bot_stops_is_told(desk: Desk, tg
     assert "I was stopped before I had finished" in tg.texts(ALICE)[-1]
 
 
+async def test_who_cannot_be_told_of_the_stop_does_not_hold_it_up(
+    desk: Desk, tg: TelegramServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.reader.gate = asyncio.Event()
+    side = build_telegram(TOKEN, tg.url, desk.services)
+    listening = await side.start()
+    tg.private(ALICE, ADD)
+    await tg.wait_for(ALICE, "Checking main")
+    tg.faults.add("sendMessage", times=None, kind="slow", delay=9.0)
+    await side.stop(listening)
+    assert [record.message for record in caplog.records if record.name == "marginbot.flow.tasks"] == []
+
+
 STRANGERS_COMMANDS = [
     "/status",
     "/positions",
