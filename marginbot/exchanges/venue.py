@@ -180,6 +180,11 @@ class Venue:
     faults: Mapping[str, Fault] = field(default_factory=dict)  # by error code, or by words where there is none
 
 
+def candles_of(*forms: str) -> Callable[[str], Iterable[str]]:
+    """Markets whose candles may stand for an underlying, by the form of their symbols: `{0}` is the underlying."""
+    return lambda underlying: [form.format(underlying) for form in forms]
+
+
 def number(row: Mapping[str, Any], *names: str) -> Decimal | None:
     """The first of the named fields that holds a finite number; None when all are absent, null or ''.
 

@@ -31,6 +31,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     number,
     price,
     rows,
@@ -231,11 +232,6 @@ def check_form(fields: Mapping[str, str]) -> None:
 _MALFORMED = "This is not a Backpack secret: it has 44 characters and ends in =. Copy it again. Nothing was stored."
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDC:USDC", f"{underlying}/USDC")
-
-
 INFO = VenueInfo(
     id="backpack",
     title="Backpack",
@@ -267,7 +263,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDC:USDC", "{0}/USDC"),
     check_form=check_form,
     faults=FAULTS,
 )

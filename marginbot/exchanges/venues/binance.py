@@ -10,7 +10,7 @@ Account Details", "Query Isolated Margin Account Info", "Get Account Info". How 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from marginbot.domain.margin import Snapshot
 from marginbot.domain.room import STABLE
 from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Evidence, Facts, Payloads, Reference, Venue, dig, number, rows
+from marginbot.exchanges.venue import Api, Evidence, Facts, Payloads, Reference, Venue, candles_of, dig, number, rows
 from marginbot.exchanges.venues import binance_margin, binance_portfolio
 from marginbot.exchanges.venues.binance_push import PUSHES
 from marginbot.exchanges.venues.binanceusdm import FAULTS
@@ -170,11 +170,6 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     return binance_portfolio.parse(payloads, reference, now)
 
 
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC")
-
-
 FACTS = Facts(
     modes="Portfolio Margin, Portfolio Margin Pro, spot margin: cross (classic, Pro), isolated",
     ratio_from="`uniMMR` and account amounts; margin level and assets against debts",
@@ -187,7 +182,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC"),
     options={"fetchMarkets": {"types": ["linear", "inverse"]}},
     fetch_rates=fetch_rates,
     parse_rates=parse_rates,

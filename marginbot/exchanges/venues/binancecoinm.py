@@ -9,7 +9,7 @@ price of coin-margined contracts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ from marginbot.exchanges.venue import (
     Reference,
     Venue,
     amount,
+    candles_of,
     number,
     record,
     rows,
@@ -104,11 +105,6 @@ def coin_tiers(row: Mapping[str, Any]) -> tuple[LeverageTier, ...]:
     return tuple(sorted(tiers, key=lambda tier: tier.floor))
 
 
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetual that stands for an underlying."""
-    return (f"{underlying}/USD:{underlying}",)
-
-
 FACTS = Facts(
     modes="coin-margined; cross, isolated; one-way, hedge",
     ratio_from="account and position amounts of each coin, recomputed from tiers",
@@ -121,7 +117,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD:{0}"),
     options={"fetchMarkets": {"types": ["inverse"]}},
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,

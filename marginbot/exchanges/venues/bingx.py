@@ -7,7 +7,6 @@ Ratio", "Query Multi-Assets Mode", "Query Multi-Assets Rules", "Query API KEY Pe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +15,19 @@ from marginbot.domain.passport import Passport
 from marginbot.exchanges.permissions import unreadable
 from marginbot.exchanges.rights import listed, passport_of
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Permissions, Venue, dig, number, rows
+from marginbot.exchanges.venue import (
+    Api,
+    Evidence,
+    Facts,
+    Fault,
+    Payloads,
+    Permissions,
+    Venue,
+    candles_of,
+    dig,
+    number,
+    rows,
+)
 from marginbot.exchanges.venues.bingx_parse import is_multi_assets, parse
 from marginbot.exchanges.wallets import if_there
 from marginbot.flow.ports import VenueInfo
@@ -57,11 +68,6 @@ def _largest(positions: Any) -> list[str]:
         name = str(row.get("symbol"))
         sizes[name] = sizes.get(name, Decimal(0)) + abs(number(row, "positionValue", "positionAmt") or Decimal(0))
     return sorted(sizes, key=lambda name: sizes[name], reverse=True)[:_MOST_TIERS]
-
-
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
 
 
 # -- what the key may do: 1 spot, 2 reading, 3 futures, 4 universal transfer, 5 withdrawal, 7 sub-account transfers
@@ -130,7 +136,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:{0}"),
     permissions=Permissions(fetch_rights, parse_rights),
     faults=FAULTS,
 )

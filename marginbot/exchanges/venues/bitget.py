@@ -28,6 +28,7 @@ from marginbot.exchanges.venue import (
     Permissions,
     Reference,
     Venue,
+    candles_of,
     dig,
     number,
     price,
@@ -165,11 +166,6 @@ def parse_permissions(answer: Any) -> Passport:
     )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
-
-
 INFO = VenueInfo(
     id="bitget",
     title="Bitget",
@@ -217,7 +213,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:{0}"),
     options={"fetchMarkets": {"types": ["swap"]}, "uta": False},
     permissions=Permissions(fetch_permissions, parse_permissions),
     faults=FAULTS,

@@ -31,6 +31,7 @@ from marginbot.exchanges.venue import (
     Permissions,
     Reference,
     Venue,
+    candles_of,
     dig,
     number,
     price,
@@ -220,11 +221,6 @@ def parse_key(answer: Any) -> Passport:
     )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USD:{underlying}")
-
-
 INFO = VenueInfo(
     id="blofin",
     title="BloFin",
@@ -267,7 +263,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USD:{0}"),
     permissions=Permissions(fetch_key, parse_key),
     faults=FAULTS,
 )

@@ -6,7 +6,7 @@ Limit", "Get Tiered Collateral Ratio" and "Error Codes". How the ratio follows: 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Venue,
     amount,
+    candles_of,
     dig,
     number,
     rows,
@@ -186,11 +187,6 @@ def parse_rates(raw: Any) -> dict[str, Decimal]:
     return found
 
 
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
-
-
 FACTS = Facts(
     modes="unified account: cross, isolated, portfolio margin",
     ratio_from="account totals; isolated: the liquidation price",
@@ -203,7 +199,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:{0}"),
     options={"fetchMarkets": {"types": ["linear", "inverse", "option"]}},
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,

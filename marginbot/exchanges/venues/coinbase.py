@@ -29,6 +29,7 @@ from marginbot.exchanges.venue import (
     Reference,
     Venue,
     amount,
+    candles_of,
     number,
     price,
     record,
@@ -190,11 +191,6 @@ def check_form(fields: Mapping[str, str]) -> None:
         )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USD:USD", f"{underlying}/USDC:USDC")
-
-
 INFO = VenueInfo(
     id="coinbase",
     title="Coinbase Advanced",
@@ -218,6 +214,6 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD:USD", "{0}/USDC:USDC"),
     check_form=check_form,
 )

@@ -6,11 +6,9 @@ Sources: exchange-docs.crypto.com/exchange/v1, "private/user-balance", "private/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from marginbot.domain.errors import ClockSkew, KeyRefused, NoPermission
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Venue, rows
+from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Venue, candles_of, rows
 from marginbot.exchanges.venues.cryptocom_parse import parse
 from marginbot.flow.ports import VenueInfo
 
@@ -28,11 +26,6 @@ async def fetch(api: Api) -> Payloads:
     tickers = await together(*(api.optional("v1PublicGetPublicGetTickers", what) for what in asked))
     told = [answer for answer in tickers if answer is not None]
     return {"balance": balance, "positions": positions, "tickers": told}
-
-
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying, else the coin itself."""
-    return (f"{underlying}/USD:USD", f"{underlying}/USDT:USDT", f"{underlying}/USD", f"{underlying}/USDT")
 
 
 INFO = VenueInfo(
@@ -71,6 +64,6 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD:USD", "{0}/USDT:USDT", "{0}/USD", "{0}/USDT"),
     faults=FAULTS,
 )

@@ -27,6 +27,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     number,
     rows,
     total,
@@ -228,11 +229,6 @@ def _projected_amounts(
     return None, None
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USD:{underlying}", f"{underlying}/USDC:USDC", f"{underlying}/USDT:USDT")
-
-
 INFO = VenueInfo(
     id="deribit",
     title="Deribit",
@@ -275,7 +271,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD:{0}", "{0}/USDC:USDC", "{0}/USDT:USDT"),
     permissions=DERIBIT,
     pushes=PUSHES,
     requests_at_once=24,  # of 32 connections that an address may have

@@ -27,6 +27,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     number,
     price,
     rows,
@@ -215,11 +216,6 @@ def _collateral(coins: Sequence[Row], warnings: list[str]) -> tuple[Collateral, 
     return tuple(found)
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDC:USDC",)
-
-
 INFO = VenueInfo(
     id="derive",
     title="Derive",
@@ -265,7 +261,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDC:USDC"),
     signs_with={"walletAddress": "key", "privateKey": "secret"},
     check_form=check_form,
     permissions=PERMISSIONS,

@@ -40,6 +40,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     dig,
     number,
     price,
@@ -204,11 +205,6 @@ _MALFORMED = (
 )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDC:USDC",)
-
-
 INFO = VenueInfo(
     id="dydx",
     title="dYdX",
@@ -236,7 +232,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDC:USDC"),
     check_form=check_form,
     permissions=permissions.PUBLIC_ADDRESS,
     signs_with=PUBLIC_ADDRESS,

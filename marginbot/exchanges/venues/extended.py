@@ -32,6 +32,7 @@ from marginbot.exchanges.venue import (
     Permissions,
     Reference,
     Venue,
+    candles_of,
     dig,
     number,
     price,
@@ -196,11 +197,6 @@ _MALFORMED = (
 )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDC:USDC",)
-
-
 INFO = VenueInfo(
     id="extended",
     title="Extended",
@@ -237,7 +233,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDC:USDC"),
     signs_with={"apiKey": "key"},
     check_form=check_form,
     permissions=Permissions(ask_nothing, api_key_alone),

@@ -28,6 +28,7 @@ from marginbot.exchanges.venue import (
     Permissions,
     Reference,
     Venue,
+    candles_of,
     dig,
     number,
     price,
@@ -210,11 +211,6 @@ def parse_permissions(answer: Any) -> Passport:
     return Passport(ip_restricted=bool(addresses), notes=("Gate does not tell what a key may do",))
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USD:{underlying}")
-
-
 INFO = VenueInfo(
     id="gate",
     title="Gate",
@@ -255,7 +251,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USD:{0}"),
     options={"fetchMarkets": {"types": ["swap", "future"]}, "unifiedAccount": False},
     permissions=Permissions(fetch_permissions, parse_permissions),
     faults=FAULTS,

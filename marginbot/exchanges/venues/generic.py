@@ -18,17 +18,7 @@ import ccxt.async_support as ccxt
 from marginbot.domain.errors import BadPayload, NoPermission, OurFault, Unsupported, VenueDown
 from marginbot.domain.tiers import LeverageTier
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import (
-    Api,
-    Evidence,
-    Facts,
-    Instrument,
-    Payloads,
-    Venue,
-    number,
-    price,
-    rows,
-)
+from marginbot.exchanges.venue import Api, Evidence, Facts, Instrument, Payloads, Venue, candles_of, number, price, rows
 from marginbot.exchanges.venues.generic_parse import parse
 from marginbot.flow.ports import VenueInfo
 
@@ -125,7 +115,9 @@ def generic_venue(name: str) -> Venue:
         facts=FACTS,
         fetch=partial(fetch, name),
         parse=partial(parse, name),
-        candle_symbols=candle_symbols,
+        candle_symbols=candles_of(
+            "{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:USD", "{0}/USD:{0}", "{0}/USDT", "{0}/USD"
+        ),
         options={"defaultType": "swap"},
         signs_with=signs_with,
         fetch_tiers=fetch_tiers if described(name)["has"].get("fetchLeverageTiers") is True else None,
@@ -180,12 +172,6 @@ def _tiers(listed: list[dict[str, Any]]) -> tuple[LeverageTier, ...]:
             return ()
         tiers.append(LeverageTier(number(row, "minNotional") or Decimal(0), price(row, "maxNotional"), rate))
     return tuple(sorted(tiers, key=lambda tier: tier.floor))
-
-
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    quoted = tuple(f"{underlying}/{quote}:{quote}" for quote in ("USDT", "USDC", "USD"))
-    return (*quoted, f"{underlying}/USD:{underlying}", f"{underlying}/USDT", f"{underlying}/USD")
 
 
 FACTS = Facts(

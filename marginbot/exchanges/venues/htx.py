@@ -8,7 +8,6 @@ key query".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from marginbot.domain.errors import BadPayload, KeyRefused, Unsupported
@@ -16,7 +15,7 @@ from marginbot.domain.passport import Passport
 from marginbot.exchanges.permissions import unreadable
 from marginbot.exchanges.rights import listed, passport_of
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Permissions, Venue, dig
+from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Permissions, Venue, candles_of, dig
 from marginbot.exchanges.venues.htx_parse import parse
 from marginbot.exchanges.wallets import if_there
 from marginbot.flow.ports import VenueInfo
@@ -43,11 +42,6 @@ async def _coins(api: Api, accounts: str, positions: str) -> Any:
     except Unsupported:
         return {"accounts": {"data": []}, "positions": {"data": []}}
     return {"accounts": owned, "positions": held}
-
-
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetual that stands for an underlying."""
-    return (f"{underlying}/USDT:USDT",)
 
 
 # -- what the key may do
@@ -118,7 +112,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT"),
     # Coin-margined positions tell their value themselves; loading their markets would only add to what can fail.
     options={"defaultType": "swap", "fetchMarkets": {"types": {"spot": False, "linear": True, "inverse": False}}},
     permissions=Permissions(fetch_rights, parse_rights),

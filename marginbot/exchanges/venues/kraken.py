@@ -30,6 +30,7 @@ from marginbot.exchanges.venue import (
     Reference,
     Venue,
     amount,
+    candles_of,
     dig,
     number,
     price,
@@ -225,11 +226,6 @@ def parse_permissions(answer: Any) -> Passport:
     )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USD", f"{underlying}/USDT", f"{underlying}/EUR")
-
-
 INFO = VenueInfo(
     id="kraken",
     title="Kraken (spot margin)",
@@ -268,7 +264,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD", "{0}/USDT", "{0}/EUR"),
     permissions=Permissions(fetch_permissions, parse_permissions),
     faults=FAULTS,
 )

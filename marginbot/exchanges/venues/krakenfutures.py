@@ -26,6 +26,7 @@ from marginbot.exchanges.venue import (
     Reference,
     Venue,
     amount,
+    candles_of,
     record,
     rows,
 )
@@ -93,11 +94,6 @@ def _levels(listed: list[dict[str, Any]]) -> tuple[LeverageTier, ...]:
     return tuple(LeverageTier(floor, cap, rate) for (floor, rate), cap in zip(starts, [*caps, None], strict=True))
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USD:USD", f"{underlying}/USD:{underlying}")
-
-
 INFO = VenueInfo(
     id="krakenfutures",
     title="Kraken Futures",
@@ -120,7 +116,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD:USD", "{0}/USD:{0}"),
     fetch_tiers=fetch_tiers,
     parse_tiers=parse_tiers,
 )

@@ -7,7 +7,6 @@ List", "Get Account Mode", "Get Account Overview (UTA)", "Get API Key Info", "Fu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from marginbot.domain.errors import BadPayload, ClockSkew, KeyRefused, NoPermission
@@ -24,6 +23,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Permissions,
     Venue,
+    candles_of,
     dig,
     number,
     rows,
@@ -87,11 +87,6 @@ def _holds_coins(balances: Any) -> bool:
     return isinstance(held, list) and any(
         row.get("currency") not in STABLE and number(row, "equity") for row in held if isinstance(row, dict)
     )
-
-
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
 
 
 # -- what the key may do
@@ -165,7 +160,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:{0}"),
     permissions=Permissions(fetch_rights, parse_rights),
     faults=FAULTS,
 )

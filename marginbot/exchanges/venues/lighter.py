@@ -40,6 +40,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     number,
     price,
     rows,
@@ -230,11 +231,6 @@ _MALFORMED = (
 )
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDC:USDC",)
-
-
 INFO = VenueInfo(
     id="lighter",
     title="Lighter",
@@ -264,7 +260,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDC:USDC"),
     check_form=check_form,
     permissions=permissions.PUBLIC_ADDRESS,
     signs_with=PUBLIC_ADDRESS,

@@ -6,7 +6,6 @@ Sources: www.mexc.com/api-docs/futures, "Get Currency Asset", "Get Open Position
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from marginbot.domain.errors import KeyRefused, NoPermission
@@ -14,17 +13,7 @@ from marginbot.domain.passport import Passport
 from marginbot.exchanges.permissions import unreadable
 from marginbot.exchanges.rights import listed, passport_of
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import (
-    Api,
-    Evidence,
-    Facts,
-    Fault,
-    Payloads,
-    Permissions,
-    Venue,
-    dig,
-    rows,
-)
+from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Permissions, Venue, candles_of, dig, rows
 from marginbot.exchanges.venues.mexc_parse import parse
 from marginbot.flow.ports import VenueInfo
 
@@ -43,11 +32,6 @@ async def fetch(api: Api) -> Payloads:
     tickers = await together(*(api.optional("contractPublicGetTicker", what) for what in asked))
     told = [answer for answer in tickers if answer is not None]
     return {"assets": assets, "positions": positions, "contracts": contracts, "tickers": told}
-
-
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
 
 
 # -- what the key may do
@@ -122,7 +106,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:{0}"),
     options={
         "defaultType": "swap",
         "fetchMarkets": {"types": {"spot": False, "swap": {"linear": True, "inverse": False}}},

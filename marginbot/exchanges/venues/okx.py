@@ -15,7 +15,19 @@ from marginbot.domain.errors import KeyRefused, NoPermission
 from marginbot.domain.margin import Snapshot
 from marginbot.exchanges import permissions
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Reference, Venue, number, record, rows
+from marginbot.exchanges.venue import (
+    Api,
+    Evidence,
+    Facts,
+    Fault,
+    Payloads,
+    Reference,
+    Venue,
+    candles_of,
+    number,
+    record,
+    rows,
+)
 from marginbot.exchanges.venues.okx_pools import account_pool, currency_pools, idle_pool, isolated_pool, owes
 from marginbot.exchanges.venues.okx_positions import Row, holding_of
 from marginbot.exchanges.venues.okx_push import PUSHES
@@ -83,11 +95,6 @@ def _mode_name(payloads: Payloads, level: str) -> str:
     return f"{MODES[level]}/{hedged}" if hedged else MODES[level]
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USD:{underlying}", f"{underlying}/USDT")
-
-
 INFO = VenueInfo(
     id="okx",
     title="OKX",
@@ -136,7 +143,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USD:{0}", "{0}/USDT"),
     permissions=permissions.OKX,
     pushes=PUSHES,
     faults=FAULTS,

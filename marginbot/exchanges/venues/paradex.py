@@ -38,6 +38,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     dig,
     number,
     price,
@@ -220,11 +221,6 @@ def _guessed(market: str) -> Instrument:
     return perpetual(base, rest[0] if rest else "USD", CASH)
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USD:USDC",)
-
-
 INFO = VenueInfo(
     id="paradex",
     title="Paradex",
@@ -254,7 +250,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USD:USDC"),
     signs_with={"options.authToken": "key"},
     check_form=check_form,
     permissions=PERMISSIONS,

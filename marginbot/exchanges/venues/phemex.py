@@ -7,12 +7,11 @@ phemex-docs.github.io, "Query Account Positions", "Query trading account and pos
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from marginbot.domain.errors import BadPayload, KeyRefused
 from marginbot.exchanges.together import together
-from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Venue, dig
+from marginbot.exchanges.venue import Api, Evidence, Facts, Fault, Payloads, Venue, candles_of, dig
 from marginbot.exchanges.venues.phemex_parse import parse
 from marginbot.exchanges.wallets import if_there
 from marginbot.flow.ports import VenueInfo
@@ -50,11 +49,6 @@ async def _newer(api: Api, coin: str) -> Any:
     return light or await api.call("privateGetGAccountsPositions", {"currency": coin})
 
 
-def candle_symbols(underlying: str) -> Iterable[str]:
-    """The perpetuals that stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDC:USDC", f"{underlying}/USD:{underlying}")
-
-
 INFO = VenueInfo(
     id="phemex",
     title="Phemex Perpetuals",
@@ -84,6 +78,6 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDC:USDC", "{0}/USD:{0}"),
     faults=FAULTS,
 )

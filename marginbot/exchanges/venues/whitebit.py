@@ -27,6 +27,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     number,
     price,
     rows,
@@ -150,11 +151,6 @@ def _guessed(market: str) -> Instrument:
     return perpetual(base, quote)
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDT")
-
-
 INFO = VenueInfo(
     id="whitebit",
     title="WhiteBIT",
@@ -191,7 +187,7 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDT"),
     options={"nonceWindow": True},
     faults=FAULTS,
 )

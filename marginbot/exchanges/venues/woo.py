@@ -36,6 +36,7 @@ from marginbot.exchanges.venue import (
     Payloads,
     Reference,
     Venue,
+    candles_of,
     number,
     price,
     record,
@@ -231,11 +232,6 @@ def _guessed(market: str) -> Instrument:
     return perpetual(parts[1] if len(parts) > 1 else market, parts[2] if len(parts) > 2 else CASH)
 
 
-def candle_symbols(underlying: str) -> tuple[str, ...]:
-    """Markets whose candles may stand for an underlying."""
-    return (f"{underlying}/USDT:USDT", f"{underlying}/USDT")
-
-
 INFO = VenueInfo(
     id="woo",
     title="WOO X",
@@ -267,6 +263,6 @@ VENUE = Venue(
     facts=FACTS,
     fetch=fetch,
     parse=parse,
-    candle_symbols=candle_symbols,
+    candle_symbols=candles_of("{0}/USDT:USDT", "{0}/USDT"),
     faults=FAULTS,
 )
