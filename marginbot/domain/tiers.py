@@ -8,6 +8,7 @@ Binance "Leverage and Margin of USDⓈ-M Futures"; checked against its published
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -68,6 +69,11 @@ class Schedule:
         rates = tuple(float(tier.maintenance_margin_rate) for tier in tiers)
         deductions = tuple(float(tier.deduction) for tier in tiers)
         return cls(caps, rates, deductions, _is_convex(caps, rates, deductions))
+
+    def requirement(self, notional: float) -> float:
+        """Maintenance margin of a notional; see `maintenance_margin`, which is exact."""
+        tier = bisect_right(self.caps, notional)
+        return max(0.0, notional * self.rates[tier] - self.deductions[tier])
 
 
 def _is_convex(caps: Sequence[float], rates: Sequence[float], deductions: Sequence[float]) -> bool:

@@ -59,7 +59,7 @@ async def reading(
         return _parsed(client, await client.venue.fetch(api), reference, now)
     account = _identity(client.venue.info.id, credential)
     known = carried.get(account, now) if calm else None
-    if known is not None and (found := await _brief(brief, client, api, reference, known)) is not None:
+    if known is not None and (found := await _brief(brief, api, reference, known)) is not None:
         return found
     payloads = await client.venue.fetch(api)
     snapshot = _parsed(client, payloads, reference, now)
@@ -67,15 +67,12 @@ async def reading(
     return snapshot
 
 
-async def _brief(
-    brief: Brief, client: VenueClient, api: AccountApi, reference: Reference, known: tuple[datetime, bytes]
-) -> Snapshot | None:
+async def _brief(brief: Brief, api: AccountApi, reference: Reference, known: tuple[datetime, bytes]) -> Snapshot | None:
     """None where it is not as sure as a full one."""
-    payloads = await brief.fetch(api, known[1])
-    if payloads is None:
-        return None
-    snapshot = _parsed(client, payloads, reference, api.now)
-    if snapshot.warnings or not all(position.tiers for pool in snapshot.pools for position in pool.positions):
+    if reference.tiers_of is not None:
+        return None  # what the leverage tiers are to check is too old for that
+    snapshot = brief.parse(await brief.fetch(api, known[1]), reference, api.now)
+    if snapshot is None or snapshot.warnings or not all(p.tiers for pool in snapshot.pools for p in pool.positions):
         return None
     return replace(snapshot, carried_from=known[0])
 

@@ -148,11 +148,12 @@ class Brief:
     """How little is enough while nothing has changed but prices; see `reading`.
 
     `carried`, pure, is what of a full reading's payloads holds until something changes, None: nothing does. `fetch`
-    asks with that for the rest; None where the account is not as it was, or where anything is missing or odd.
+    asks for the rest. `parse`, pure, is None where the account is not as it was, or anything is missing or odd.
     """
 
     carried: Callable[[Payloads], bytes | None]
-    fetch: Callable[[Api, bytes], Awaitable[Payloads | None]]
+    fetch: Callable[[Api, bytes], Awaitable[Payloads]]
+    parse: Callable[[Payloads, Reference, datetime], Snapshot | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,7 +150,7 @@ def _in_first(part: str, name: str, value: Any) -> Callable[[Any], Any]:
 ODD = [
     ("positions", name, value)
     for name in ("positionAmt", "notional", "maintMargin", "unrealizedProfit", "isolatedWallet", "isolatedMargin")
-    for value in (..., "", None, 0.5)
+    for value in (..., "", None, True)
 ] + [
     ("positions", "positionAmt", "-0.500"),
     ("positions", "notional", "1.0"),

@@ -3,7 +3,8 @@
 `account` gives each position's size, value, profit and requirement and each asset's balance; only entry and
 liquidation price are in `positionRisk` alone. They are carried over while sizes, isolated wallets and balances are, to
 the letter, as they were then: a fill, a transfer, a funding payment or a fee ends it. What `positionRisk` checks is
-checked by others: value and profit by the carried entry price here, requirements by the leverage tiers in the parser.
+checked otherwise: value and profit by the carried entry price, requirements by the leverage tiers. Only the plain case
+is understood here; in every other one a full reading has its say.
 
 Single-asset mode only: in the other one, equity depends on prices of assets which neither answer has.
 """
@@ -11,84 +12,142 @@ Single-asset mode only: in the other one, equity depends on prices of assets whi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from marginbot.exchanges.venue import Api, Brief, Payloads, dig, rows
-from marginbot.exchanges.venues.binanceusdm_rows import name_of
+from marginbot.domain.errors import BadPayload
+from marginbot.domain.margin import Position, Side, Snapshot
+from marginbot.domain.tiers import schedule_of
+from marginbot.exchanges.reconcile import apart
+from marginbot.exchanges.venue import Api, Brief, Payloads, Reference, amount, dig, price, rows
+from marginbot.exchanges.venues.binanceusdm_parse import flag, mode_of, pools_of
+from marginbot.exchanges.venues.binanceusdm_rows import Held, name_of
 
 Row = Mapping[str, Any]
+Told = Sequence[Any]  # of a position: size, isolated wallet, entry price, liquidation price, margin asset
 _OF_A_POSITION = ("positionAmt", "notional", "maintMargin", "unrealizedProfit", "isolatedWallet", "isolatedMargin")
 _OF_AN_ASSET = ("walletBalance", "crossWalletBalance", "crossUnPnl", "marginBalance", "maintMargin")
-_CARRIED = ("symbol", "positionSide", "positionAmt", "entryPrice", "liquidationPrice", "marginAsset")
 _ROUNDING = 0.001  # of the value: what it and the profit may differ by from what the rounded entry price makes of them
+_APART = 0.019  # of the requirement; a little less than where a full reading says that it differs from the tiers
+_HEDGED = {"LONG": 1, "SHORT": -1}
+_LONG, _SHORT = Side.LONG, Side.SHORT
 
 
 def carried(payloads: Payloads) -> bytes | None:
     """What holds until a size, a wallet or a balance changes."""
-    state = _state(payloads["account"])
-    if state is None or dig(payloads, "config", "multiAssetsMargin") is not False:
+    account = payloads["account"]
+    held, assets = _open(account, "positions"), _open(account, "assets")
+    complete = _is_told(held.values(), _OF_A_POSITION) and _is_told(assets.values(), _OF_AN_ASSET)
+    if not complete or dig(payloads, "config", "multiAssetsMargin") is not False:
         return None
-    risk = [row for row in rows(payloads, "positions") if not _is_zero(row.get("positionAmt"))]
-    return orjson.dumps([state, [{name: row[name] for name in _CARRIED if name in row} for row in risk]])
+    risk = {_key(row): row for row in rows(payloads, "positions")}
+    if not held.keys() <= risk.keys():
+        return None
+    told = ("entryPrice", "liquidationPrice", "marginAsset")
+    kept = {
+        key: [row["positionAmt"], row["isolatedWallet"], *(risk[key].get(name) for name in told)]
+        for key, row in held.items()
+    }
+    return orjson.dumps([kept, {key: [row[name] for name in _OF_AN_ASSET[:2]] for key, row in assets.items()}])
 
 
-async def fetch(api: Api, known: bytes) -> Payloads | None:
-    """The account now, with the prices of then."""
+async def fetch(api: Api, known: bytes) -> Payloads:
+    """The account now, beside what was told then."""
     account = await api.call("fapiPrivateV3GetAccount")
     config = await api.recent("fapiPrivateGetAccountConfig")
-    state, risk = orjson.loads(known)
-    if dig(config, "multiAssetsMargin") is not False or _state(account) != state:
+    return {"account": account, "config": config, "carried": orjson.loads(known)}
+
+
+def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot | None:
+    """The snapshot; None where it takes a full reading to be sure."""
+    account, config, (kept, balances) = payloads["account"], payloads["config"], payloads["carried"]
+    if dig(config, "multiAssetsMargin") is not False:
         return None
-    held = {_key(row): row for row in _open(account)}
-    for row in risk:
-        row["markPrice"] = _mark(held.get(_key(row), {}), row.get("entryPrice"))
-    if len(risk) != len(held) or not all(row["markPrice"] for row in risk):
+    held, assets = _open(account, "positions"), _open(account, "assets")
+    if held.keys() != kept.keys() or assets.keys() != balances.keys() or not _is_told(assets.values(), _OF_AN_ASSET):
         return None
-    return {"account": account, "positions": risk, "config": config, "index": None}
-
-
-def _state(account: Any) -> list[list[list[str]]] | None:
-    """What must be as it was, as text; None where a figure is missing that is needed for a brief reading."""
-    held, assets = _open(account), [row for row in rows(account, "assets") if not _is_empty(row)]
-    if not _is_told(held, _OF_A_POSITION) or not _is_told(assets, _OF_AN_ASSET):
+    if any([assets[key]["walletBalance"], assets[key]["crossWalletBalance"]] != told for key, told in balances.items()):
         return None
-    return [
-        sorted([*_key(row), row["positionAmt"], row["isolatedWallet"]] for row in held),
-        sorted([name_of(row, "asset"), row["walletBalance"], row["crossWalletBalance"]] for row in assets),
-    ]
+    found, warnings = list[Held](), list[str]()
+    for key in sorted(held):
+        try:
+            position = _held(held[key], kept[key], reference)
+        except (BadPayload, KeyError, TypeError, ValueError, ZeroDivisionError):
+            position = None  # missing or odd
+        if position is None:
+            return None
+        found.append(position)
+    pools = pools_of(account, found, None, multi_assets=False, warnings=warnings)
+    mode = mode_of(found, multi_assets=False, hedge=flag(config, account, "dualSidePosition"))
+    taken = Snapshot(exchange="binanceusdm", mode=mode, taken_at=now, pools=tuple(pools), warnings=tuple(warnings))
+    return None if warnings else taken
 
 
-def _open(account: Any) -> list[dict[str, Any]]:
-    return [row for row in rows(account, "positions") if not _is_zero(row.get("positionAmt"))]
+def _held(row: Row, told: Told, reference: Reference) -> Held | None:
+    """A position that is as it was, all of whose figures agree."""
+    instrument = reference.instruments[row["symbol"]]
+    tiers = reference.tiers[instrument.symbol]
+    text, wallet_text, entry, liquidation, asset = told
+    if row["positionAmt"] != text or row["isolatedWallet"] != wallet_text:
+        return None
+    size, value, needed = float(text), float(row["notional"]), float(row["maintMargin"])
+    mark = value / size
+    hedged, own = _HEDGED.get(row.get("positionSide", "")), schedule_of(tiers).requirement(abs(value))
+    profit = float(row["unrealizedProfit"])
+    # Written so that what is not a number fits nowhere.
+    fits = mark > 0 and abs(value - size * float(entry) - profit) <= _ROUNDING * abs(value)
+    if not (fits and needed > 0 and own > 0 and abs(needed - own) <= _APART * max(needed, own)):
+        return None
+    if hedged is not None and hedged * size < 0:
+        return None
+    position = Position(
+        symbol=instrument.symbol,
+        underlying=instrument.underlying,
+        side=_LONG if size > 0 else _SHORT,
+        contracts=abs(amount(row, "positionAmt")),
+        notional=abs(amount(row, "notional")),
+        entry_price=Decimal(entry),
+        mark_price=Decimal(f"{mark:.10g}"),
+        liquidation_price=price({"": liquidation}, ""),
+        maintenance_margin=amount(row, "maintMargin"),
+        unrealized_pnl=amount(row, "unrealizedProfit"),
+        tiers=tiers,
+    )
+    wallet, margin = amount(row, "isolatedWallet"), amount(row, "isolatedMargin")
+    isolated = bool(wallet or margin)
+    sums = (margin, wallet + amount(row, "unrealizedProfit"))
+    if instrument.is_inverse or (isolated and apart(*sums)):
+        return None
+    return Held(
+        position=position,
+        asset=asset or instrument.settle,
+        is_isolated=isolated,
+        isolated_equity=min(sums) if isolated else None,
+        is_hedged=hedged is not None,
+    )
 
 
-def _is_empty(asset: Row) -> bool:
-    return _is_zero(asset.get("walletBalance")) and _is_zero(asset.get("crossWalletBalance"))
+def _open(account: Any, part: str) -> dict[str, dict[str, Any]]:
+    """Positions or assets by name, but for those that are nothing."""
+    if part == "positions":
+        return {_key(row): row for row in rows(account, part) if not _is_zero(row.get("positionAmt"))}
+    of_both = ("walletBalance", "crossWalletBalance")
+    return {name_of(row, "asset"): row for row in rows(account, part) if not all(_is_zero(row.get(n)) for n in of_both)}
 
 
 def _is_zero(text: Any) -> bool:
-    return isinstance(text, str) and text != "" and not text.strip("0.")
+    return text.__class__ is str and text != "" and not text.strip("0.")
 
 
-def _key(row: Row) -> tuple[str, str]:
-    return name_of(row, "symbol"), str(row.get("positionSide") or "BOTH")
+def _key(row: Row) -> str:
+    return f"{name_of(row, 'symbol')} {row.get('positionSide') or 'BOTH'}"
 
 
-def _is_told(told: Sequence[Row], names: Iterable[str]) -> bool:
-    return all(isinstance(row.get(name), str) and row[name] for row in told for name in names)
+def _is_told(told: Iterable[Row], names: Iterable[str]) -> bool:
+    return all(row.get(name).__class__ is str and row[name] for row in told for name in names)
 
 
-def _mark(row: Row, entry: Any) -> str | None:
-    """Value over size, as venues print it; None where value and profit are not those of a position entered there."""
-    try:
-        value, size, profit = float(row["notional"]), float(row["positionAmt"]), float(row["unrealizedProfit"])
-        if abs(value - size * float(entry) - profit) <= _ROUNDING * abs(value):
-            return f"{value / size:.10g}"
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        pass  # missing or odd
-    return None
-
-
-BRIEF = Brief(carried=carried, fetch=fetch)
+BRIEF = Brief(carried=carried, fetch=fetch, parse=parse)

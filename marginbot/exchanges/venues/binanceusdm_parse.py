@@ -22,7 +22,7 @@ from marginbot.exchanges.reconcile import apart
 from marginbot.exchanges.venue import Payloads, Reference, dig, number, price, record, rows, total
 from marginbot.exchanges.venues.binanceusdm_rows import Held, differing, held_positions, name_of
 
-__all__ = ["differing", "flag", "parse", "pools_of"]
+__all__ = ["differing", "flag", "mode_of", "parse", "pools_of"]
 
 Row = Mapping[str, Any]
 # In multi-assets mode requirements are converted at the dollar's asking side of each asset.
@@ -37,14 +37,19 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     held = held_positions(account, risk, reference, warnings)
     multi_assets = flag(payloads.get("config"), account, "multiAssetsMargin")
     hedge = flag(payloads.get("config"), account, "dualSidePosition")
-    if hedge is None:
-        hedge = any(position.is_hedged for position in held)
     if multi_assets is None:
         multi_assets = _more_dangerous(account, held, payloads.get("index"))
         warnings.append("Binance does not say whether multi-assets mode is on; the more dangerous reading counts")
     pools = pools_of(account, held, payloads.get("index"), multi_assets=multi_assets, warnings=warnings)
-    mode = f"{'multi-assets' if multi_assets else 'single-asset'}/{'hedge' if hedge else 'one-way'}"
+    mode = mode_of(held, multi_assets=multi_assets, hedge=hedge)
     return Snapshot(exchange="binanceusdm", mode=mode, taken_at=now, pools=tuple(pools), warnings=tuple(warnings))
+
+
+def mode_of(held: Sequence[Held], *, multi_assets: bool, hedge: bool | None) -> str:
+    """In words; `hedge` None: not told, so the positions say."""
+    if hedge is None:
+        hedge = any(position.is_hedged for position in held)
+    return f"{'multi-assets' if multi_assets else 'single-asset'}/{'hedge' if hedge else 'one-way'}"
 
 
 def flag(config: Any, account: Row, name: str) -> bool | None:
