@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from marginbot.domain.margin import Pool, Position
+from marginbot.domain.margin import Pool, Position, Side
 from marginbot.domain.options import Model, OptionModel, model_of
 from marginbot.domain.roots import Shape
 from marginbot.domain.tiers import Schedule, schedule_of
@@ -25,10 +26,10 @@ from marginbot.domain.tiers import Schedule, schedule_of
 STABLE = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "DAI", "USDE", "USD1", "BFUSD", "BNFCR", "EUR"})
 
 LEAST_MOVE = -0.99  # no price falls further than this
+_LONG = Side.LONG
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A position reduced to what revaluing needs, in floats of the pool's currency."""
 
     underlying: str
@@ -138,6 +139,19 @@ class Book:
         """Whether volatility itself can hurt."""
         return any(line.option is not None for line in self.lines)
 
+    def survives(self, underlying: str, moves: Iterable[float]) -> bool:
+        """Whether more than the requirement is left after each of these moves of one underlying alone."""
+        touched = self.touched_by.get(underlying, ())
+        collateral = sum(value for asset, value in self.collateral if asset == underlying)
+        for move in moves:
+            left, modelled = self.equity + collateral * move, self.modelled
+            for line, need in touched:
+                left += line.profit(move)
+                modelled += line.requirement(move) - need
+            if not left > modelled * self.scale + self.fixed:
+                return False
+        return True
+
     def is_concave(self, underlying: str) -> bool:
         """Whether the distance to the trigger, if this alone moves, has no dent: what holds at both ends holds."""
         lines = [line for line, _ in self.touched_by.get(underlying, ())]
@@ -231,7 +245,7 @@ def _line(pool: Pool, position: Position, now: datetime) -> Line:
         per_dollar = 1.0 / float(position.option.underlying_price)
     return Line(
         underlying=position.underlying,
-        sign=position.side.sign,
+        sign=1 if position.side is _LONG else -1,
         notional=float(position.notional),
         coin_settled=position.coin_settled,
         held=float(position.maintenance_margin or 0),

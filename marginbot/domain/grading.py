@@ -32,6 +32,7 @@ class Grade(IntEnum):
     DEFICIT = 5
 
 
+_OK = Grade.OK
 RUNGS = (Grade.NOTICE, Grade.WARNING, Grade.CRITICAL, Grade.EMERGENCY)
 
 
@@ -70,13 +71,15 @@ class Ladders:
 
     def by_ratio(self, ratio: float) -> Grade:
         """Highest rung whose threshold is reached; a rung belongs to the higher grade."""
-        return max((g for g, t in zip(RUNGS, self.ratio, strict=True) if ratio >= t), default=Grade.OK)
+        if ratio < self.ratio[0]:
+            return _OK
+        return max((g for g, t in zip(RUNGS, self.ratio, strict=True) if ratio >= t), default=_OK)
 
     def by_cushion(self, cushion: float | None) -> Grade:
         """Highest rung whose threshold the cushion has shrunk to; None: no move can breach."""
-        if cushion is None:
-            return Grade.OK
-        return max((g for g, t in zip(RUNGS, self.cushion, strict=True) if cushion <= t), default=Grade.OK)
+        if cushion is None or cushion > self.cushion[0]:
+            return _OK
+        return max((g for g, t in zip(RUNGS, self.cushion, strict=True) if cushion <= t), default=_OK)
 
     @property
     def cushion_releases(self) -> tuple[float, ...]:

@@ -175,16 +175,17 @@ def _with_ratio(pool: Pool, ratio: Decimal) -> Pool:
 def _pool_report(pool: Pool, rooms: RoomReport, *, ladders: Ladders, previous: Grade) -> PoolReport:
     decisive = rooms.decisive
     cushion = decisive.cushion if decisive else None
-    graded = regrade(pool.state, pool.margin_ratio, cushion, ladders=ladders, previous=previous)
-    afresh = grade(pool.state, pool.margin_ratio, cushion, ladders)
+    state, ratio = pool.state, pool.margin_ratio
+    graded = regrade(state, ratio, cushion, ladders=ladders, previous=previous)
+    afresh = grade(state, ratio, cushion, ladders)
     return PoolReport(
         name=pool.name,
         margin_mode=pool.margin_mode,
         currency=pool.currency,
-        state=pool.state,
+        state=state,
         equity=pool.equity,
         maintenance_margin=pool.maintenance_margin,
-        margin_ratio=pool.margin_ratio,
+        margin_ratio=ratio,
         buffer=pool.buffer,
         reported_ratio=pool.reported_ratio,
         room=decisive.room if decisive else None,

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from marginbot.domain.book import LEAST_MOVE, STABLE, Book, Mover
 from marginbot.domain.margin import Pool, PoolState, Position, Side
@@ -153,8 +153,7 @@ def revaluation(pool: Pool, now: datetime) -> Revaluation:
     return Book.of(pool, now).after
 
 
-@dataclass(frozen=True, slots=True)
-class _Moving:
+class _Moving(NamedTuple):
     """What a scenario is about."""
 
     name: str
@@ -220,7 +219,7 @@ class _Judged:
             return False
         yardsticks, reach = self.chosen[one.name], cushion * _CLEARLY_LARGER
         ends = max(LEAST_MOVE, -reach * yardsticks.down), min(_UP_LIMIT, reach * yardsticks.up)
-        return all(equity > needed for equity, needed in (self.book.after({one.name: move}) for move in ends))
+        return self.book.survives(one.name, ends)
 
 
 def _scenario(way: _Way) -> Scenario:
@@ -236,7 +235,7 @@ def _scenario(way: _Way) -> Scenario:
 
 
 def _breaches(mover: Mover) -> tuple[float | None, float | None]:
-    if mover.distance(0.0) <= 0:
+    if mover.book.equity <= mover.book.maintenance_margin:
         return 0.0, 0.0  # past the trigger no room is left
     straight = Straight.of(mover)
     if straight is not None:
