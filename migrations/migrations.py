@@ -487,3 +487,20 @@ DIALOGUES = """CREATE TABLE dialogues (
 def m018_dialogues(db: Database) -> None:
     """Guided /adds under way, so that they outlast a restart."""
     db.execute(DIALOGUES)
+
+
+LATEST_TIERS = (
+    """CREATE TABLE latest_tiers (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    tiers TEXT NOT NULL
+) STRICT""",
+    "ALTER TABLE latest_snapshots ADD COLUMN tiers_digest TEXT",
+)
+
+
+@migrations()
+def m019_latest_tiers(db: Database) -> None:
+    """The leverage tiers of the last reading apart from it, written when they change; NULL: they stand in it."""
+    for statement in LATEST_TIERS:
+        db.execute(statement)

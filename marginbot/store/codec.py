@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter
@@ -45,24 +48,49 @@ class Codec(Generic[T]):
 
 
 class ReadingCodec(Codec[LastReading]):
-    """Leverage tiers are most of the text and the same for all accounts: theirs is made once."""
+    """A reading and, apart, its leverage tiers: they are most of the text, and the same from reading to reading."""
 
     def encode(self, value: LastReading) -> str:
-        """The value as JSON text, the same as without the short cut."""
-        text = self._adapter.dump_json((value,), exclude=_WITHOUT_TIERS).decode()[1:-1]
-        tiers = [position.tiers for pool in value.snapshot.pools for position in pool.positions]
-        # No string of JSON holds a quotation mark that stands by itself, so what comes after tiers is nowhere else.
-        pieces = text.split(_AFTER_TIERS)
-        if len(pieces) != len(tiers) + 1:
-            return super().encode(value)
-        parts = (f'{piece},"tiers":{_text_of_tiers(own)}' for piece, own in zip(pieces, tiers, strict=False))
-        return _AFTER_TIERS.join([*parts, pieces[-1]])
+        """The value without tiers, as JSON text."""
+        return self._adapter.dump_json((value,), exclude=_WITHOUT_TIERS).decode()[1:-1]
+
+    def decode(self, text: str, tiers: str | None = None) -> LastReading:
+        """The value with these tiers, or those in the text itself; ValueError for what is not one."""
+        value = super().decode(text)
+        if tiers is None:
+            return value
+        found = _ALL_TIERS.validate_json(tiers)
+        if len(found) != sum(len(pool.positions) for pool in value.snapshot.pools):
+            raise ValueError("not as many tiers as positions")
+        own = iter(found)
+        pools = tuple(
+            replace(pool, positions=tuple(replace(position, tiers=next(own)) for position in pool.positions))
+            for pool in value.snapshot.pools
+        )
+        return replace(value, snapshot=replace(value.snapshot, pools=pools))
+
+    def encode_tiers(self, value: LastReading) -> str:
+        """The tiers of each position in turn, as JSON text."""
+        return f"[{','.join(_text_of_tiers(tiers)[0] for tiers in _tiers_of(value))}]"
+
+    def digest_of_tiers(self, value: LastReading) -> str:
+        """What tells them from others."""
+        return blake2b(b"".join(_text_of_tiers(tiers)[1] for tiers in _tiers_of(value)), digest_size=16).hexdigest()
+
+
+def _tiers_of(value: LastReading) -> Iterator[tuple[LeverageTier, ...]]:
+    return (position.tiers for pool in value.snapshot.pools for position in pool.positions)
+
+
+def _with_digest(tiers: tuple[LeverageTier, ...]) -> tuple[str, bytes]:
+    text = _TIERS.dump_json(tiers)
+    return text.decode(), blake2b(text, digest_size=16).digest()
 
 
 _WITHOUT_TIERS: Any = {0: {"snapshot": {"pools": {"__all__": {"positions": {"__all__": {"tiers"}}}}}}}
-_AFTER_TIERS = ',"option":'
 _TIERS: TypeAdapter[Any] = TypeAdapter(tuple[LeverageTier, ...], config=_CONFIG)
-_text_of_tiers: ByObject[tuple[LeverageTier, ...], str] = ByObject(lambda tiers: _TIERS.dump_json(tiers).decode())
+_ALL_TIERS: TypeAdapter[Any] = TypeAdapter(list[tuple[LeverageTier, ...]], config=_CONFIG)
+_text_of_tiers: ByObject[tuple[LeverageTier, ...], tuple[str, bytes]] = ByObject(_with_digest)
 
 STATE = Codec(AlertState)
 MUTE = Codec(Mute)

@@ -194,7 +194,7 @@ CREATE TABLE latest_snapshots (
     account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
     taken_at TEXT NOT NULL,
     reading TEXT NOT NULL
-) STRICT;
+, tiers_digest TEXT) STRICT;
 
 CREATE TABLE history_series (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -302,5 +302,11 @@ CREATE TABLE dialogues (
     exchange TEXT NOT NULL,
     label TEXT,
     touched_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE latest_tiers (
+    account_id INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    tiers TEXT NOT NULL
 ) STRICT;
 

@@ -86,7 +86,16 @@ def test_removing_takes_everything_of_the_account_and_nothing_else(store: Sqlite
         store.record(cycle_record(account))
     store.write_history(100)
     store.remove_account(ALICE.user_id, "MAIN")
-    tables = ("secrets", "shares", "alert_states", "latest_reports", "latest_snapshots", "history_series", "notices")
+    tables = (
+        "secrets",
+        "shares",
+        "alert_states",
+        "latest_reports",
+        "latest_snapshots",
+        "latest_tiers",
+        "history_series",
+        "notices",
+    )
     for table in tables:
         owners = {owner for (owner,) in store._db.conn.execute(f"SELECT account_id FROM {table}")}
         assert owners == {second.id}, table

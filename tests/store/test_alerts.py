@@ -11,8 +11,12 @@ import pytest
 
 from marginbot.domain.alerting import AlertState, Mute, MuteKind
 from marginbot.domain.grading import Grade
+from marginbot.domain.tiers import LeverageTier
+from marginbot.flow.ports import LastReading
 from marginbot.store import SqliteStore, StoreFailed, open_store
 from marginbot.store.alerts import kept_mute
+from tests.builders import D, position, snapshot
+from tests.builders import pool as one_pool
 from tests.store.builders import (
     KEY,
     MINUTE,
@@ -29,7 +33,7 @@ from tests.store.builders import (
     state,
 )
 
-TABLES = ("alert_states", "latest_reports", "latest_snapshots", "notices")
+TABLES = ("alert_states", "latest_reports", "latest_snapshots", "latest_tiers", "notices")
 
 
 def test_a_record_can_be_read_back(store: SqliteStore) -> None:
@@ -63,6 +67,30 @@ def test_the_last_reading_is_kept_in_full_with_every_digit(store: SqliteStore) -
     store.record(cycle_record(account, reading=newer))
     store.record(cycle_record(account, report=None, reading=None))
     assert store.last_reading(account.id) == newer
+
+
+def test_the_tiers_of_a_reading_are_written_when_they_change(store: SqliteStore) -> None:
+    account = add(store)
+    other = replace(position(), tiers=(LeverageTier(D(0), None, D("0.01")),))
+    first, second = (LastReading(snapshot(one_pool(one)), {}) for one in (position(), other))
+    store.record(cycle_record(account, reading=first))
+    store._db.execute("CREATE TRIGGER never BEFORE UPDATE ON latest_tiers BEGIN SELECT RAISE(ABORT, 'written'); END")
+    store.record(cycle_record(account, reading=first))
+    assert store.last_reading(account.id) == first
+    with pytest.raises(StoreFailed):
+        store.record(cycle_record(account, reading=second))
+    store._db.execute("DROP TRIGGER never")
+    store.record(cycle_record(account, reading=second))
+    assert store.last_reading(account.id) == second
+
+
+def test_a_reading_beside_the_tiers_of_another_is_unknown_not_wrong(store: SqliteStore) -> None:
+    account = add(store)
+    store.record(cycle_record(account))
+    store._db.execute("UPDATE latest_tiers SET digest = 'another'")
+    assert store.last_reading(account.id) is None
+    store._db.execute("DELETE FROM latest_tiers")
+    assert store.last_reading(account.id) is None
 
 
 def test_a_reading_of_another_version_is_unknown_not_wrong(store: SqliteStore) -> None:
@@ -164,7 +192,7 @@ def test_a_failing_statement_leaves_nothing_of_the_record(store: SqliteStore, ta
     )
     with pytest.raises(StoreFailed, match="dies here"):
         store.record(cycle_record(account))
-    assert [store._db.table(name).count for name in TABLES] == [0, 0, 0, 0]
+    assert [store._db.table(name).count for name in TABLES] == [0] * len(TABLES)
     assert store.account(account.user_id, "main").next_due_at is None
     store._db.execute("DROP TRIGGER dies")
     store.record(cycle_record(account))
@@ -184,9 +212,9 @@ def test_failure_02_killed_anywhere_in_a_record_it_is_there_whole_or_not_at_all(
     deaths = 0
     while dies_at(deaths + 1, work):
         deaths += 1
-        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0]
+        assert [len(rows(path, table)) for table in TABLES] == [0] * len(TABLES)
     assert deaths >= 10
-    assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1]
+    assert [len(rows(path, table)) for table in TABLES] == [2, 1, 1, 1, 1]
 
 
 def test_killed_anywhere_in_several_records_all_are_there_or_none(path: Path) -> None:
@@ -204,9 +232,9 @@ def test_killed_anywhere_in_several_records_all_are_there_or_none(path: Path) ->
     deaths = 0
     while dies_at(deaths + 1, work):
         deaths += 1
-        assert [len(rows(path, table)) for table in TABLES] == [0, 0, 0, 0]
+        assert [len(rows(path, table)) for table in TABLES] == [0] * len(TABLES)
     assert deaths >= 20
-    assert [len(rows(path, table)) for table in TABLES] == [4, 2, 2, 2]
+    assert [len(rows(path, table)) for table in TABLES] == [4, 2, 2, 2, 2]
 
 
 def test_an_account_s_mute_does_not_outlive_its_blindness_even_if_set_meanwhile(store: SqliteStore) -> None:

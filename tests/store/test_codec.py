@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import product
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -92,14 +93,24 @@ def test_facts_come_back(facts: Facts) -> None:
 @given(values(Snapshot))
 def test_readings_come_back(snapshot: Snapshot) -> None:
     reading = LastReading(snapshot, {"BTC": Volatility(0.01, 5000), "X": Volatility(0.02, assumed=True)})
-    assert READING.decode(READING.encode(reading)) == reading
-    assert READING.encode(reading) == Codec(LastReading).encode(reading), "the short cut is none that one could see"
+    assert READING.decode(READING.encode(reading), READING.encode_tiers(reading)) == reading
+    assert READING.decode(Codec(LastReading).encode(reading)) == reading, "as earlier versions wrote them"
 
 
-def test_a_name_that_looks_like_json_changes_nothing() -> None:
-    held = replace(position(), symbol=',"option":null', tiers=(LeverageTier(Decimal(0), None, Decimal("0.01")),))
-    reading = LastReading(snapshot(pool(held, position())), {})
-    assert READING.decode(READING.encode(reading)) == reading
+def test_tiers_that_differ_are_told_apart() -> None:
+    tiers = [(), *((LeverageTier(Decimal(0), None, Decimal(rate)),) for rate in ("0.01", "0.010", "0.02"))]
+    pairs = [
+        LastReading(snapshot(pool(*(replace(position(), tiers=own) for own in both))), {})
+        for both in product(tiers, tiers)
+    ]
+    assert len({READING.digest_of_tiers(reading) for reading in pairs}) == len(pairs)
+
+
+@pytest.mark.parametrize("tiers", ["[]", "[[],[],[]]", "{}", "[[1],[]]"])
+def test_tiers_of_another_reading_are_none(tiers: str) -> None:
+    reading = LastReading(snapshot(pool(position(), position("ETH"))), {})
+    with pytest.raises(ValueError, match=r"tiers|validation"):
+        READING.decode(READING.encode(reading), tiers)
 
 
 def test_ladders_come_back() -> None:

@@ -90,7 +90,16 @@ def test_forgetting_a_person_leaves_nothing_of_them(store: SqliteStore) -> None:
     store.write_history(100)
     kept = add(store)
     store.forget_person(BOB.user_id)
-    tables = ("invites", "shares", "alert_states", "latest_reports", "latest_snapshots", "history_series", "notices")
+    tables = (
+        "invites",
+        "shares",
+        "alert_states",
+        "latest_reports",
+        "latest_snapshots",
+        "latest_tiers",
+        "history_series",
+        "notices",
+    )
     for table in tables:
         assert store._db.table(table).count == 0, table
     assert [a.id for a in store.all_accounts()] == [kept.id]
