@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,8 @@ from marginbot.bot.charts import Easel
 from marginbot.bot.confirmations import Confirmations
 from marginbot.bot.consent import Questions
 from marginbot.bot.dialogue import Dialogues
-from marginbot.bot.language import _
+from marginbot.bot.language import _, later
+from marginbot.bot.render_status import View
 from marginbot.bot.weblinks import WebLinks
 from marginbot.domain.errors import RequestError
 from marginbot.flow.access import Access
@@ -30,6 +31,9 @@ from marginbot.flow.status import Status
 from marginbot.flow.whatif import WhatIf
 
 T = TypeVar("T")
+
+NO_ACCOUNT = later("You have no account here yet. Add one: /add")
+NONE_SHARED = later("No account is shared with this group. Its owner can do that here: /share LABEL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,11 @@ class Services:
         """What if, and what would help: from the last readings. Fit for small questions."""
         return WhatIf(self.store)
 
+    @property
+    def view(self) -> View:
+        """How things are seen now."""
+        return View(now=self.clock(), stale_after=self.stale_after)
+
     async def think(self, user_id: int, about: Callable[[WhatIf], T]) -> T:
         """A large question about a person's accounts, in a thread, one at a time: warnings do not wait for it."""
         remembered = Remembered.of(self.store, user_id)
@@ -92,6 +101,18 @@ class Button:
 
 
 Rows = tuple[tuple[Button, ...], ...]
+
+
+def grid(buttons: Sequence[Button], width: int) -> Rows:
+    """Buttons in rows."""
+    return tuple(tuple(buttons[at : at + width]) for at in range(0, len(buttons), width))
+
+
+def marked(name: str, *, on: bool) -> str:
+    """A choice on a button, with a dot where it is the present one."""
+    return f"• {name}" if on else name
+
+
 Screen = tuple[str, str, Rows]  # of a panel: a word for the one who pressed, the message, its buttons
 
 

@@ -53,7 +53,7 @@ def _articles(query: InlineQuery, own: Sequence[Standing], services: Services) -
     if not services.inline_budget.allows(user_id, MEMBER if own else STRANGER, now):
         log.info("user %s asks too much inline", user_id)
         return []
-    view, wanted = View(now=now, stale_after=services.stale_after), query.query.strip().casefold()
+    view, wanted = services.view, query.query.strip().casefold()
     return [_article(s, view) for s in own if s.account.label.casefold().startswith(wanted)][:MOST_ARTICLES]
 
 

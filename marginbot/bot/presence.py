@@ -15,7 +15,6 @@ from marginbot.bot import render_status
 from marginbot.bot.calls import Services
 from marginbot.bot.figures import ago, clock, text
 from marginbot.bot.language import _, best, later, plural, read_in_language
-from marginbot.bot.render_status import View
 from marginbot.bot.voice import Voice, is_present, labels_by_chat
 from marginbot.flow.ports import Account, Person
 
@@ -74,19 +73,18 @@ class Presence:
             self._voice.tell(person.user_id, self._regained(person, since, missed))
 
     def _regained(self, person: Person, since: datetime, missed: int) -> str:
-        now = self._services.clock()
+        view = self._services.view
         untold = " " + plural("{n} was not delivered.", "{n} were not delivered.", missed) if missed else ""
         lines = [
             _(
                 "👋 My alerts reach you again. Since {since} ({ago}) they could not.",
-                since=clock(since, now),
-                ago=ago(now - since),
+                since=clock(since, view.now),
+                ago=ago(view.now - since),
             )
             + untold
         ]
         standings = self._services.status.own(person.user_id)
         if standings:
-            view = View(now=now, stale_after=self._services.stale_after)
             lines += [_("This is how things are now:"), "", render_status.status(standings, view)]
         return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from marginbot.bot import figures as fig
 from marginbot.bot import render_status
-from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services
+from marginbot.bot.calls import SILENCE, Button, Call, Reply, Rows, Services, Where
 from marginbot.bot.commands import buddy
 from marginbot.bot.commands.add import add, back, choose, choose_label, consent
 from marginbot.bot.commands.channels import noticed
@@ -25,7 +25,6 @@ from marginbot.bot.language import _, later, supported
 from marginbot.bot.render import pages
 from marginbot.bot.render_alert import rescue
 from marginbot.bot.render_bundle import MARK
-from marginbot.bot.render_status import View
 from marginbot.domain.alerting import MuteKind
 from marginbot.domain.errors import NotAllowed
 from marginbot.domain.notices import Notice
@@ -33,19 +32,8 @@ from marginbot.flow.ports import Account
 from marginbot.flow.preferences import Quieted
 
 SNOOZE = timedelta(hours=1)
-_NOTICE = re.compile(r"(ack|all|snz|det|try|res):([0-9]{1,18})")
-_WHAT_IF = re.compile(r"wif:([0-9]{1,18}):([a-z0-9-]{1,8})")
-_DRILL = re.compile(r"drl:([0-9]{1,18})")
-_LANGUAGE = re.compile(r"lng:([a-z]{2}|auto)")
-_VENUE = re.compile(r"add:([a-z0-9_]{1,40})")
-_LABEL = re.compile(r"lbl:([A-Za-z0-9._-]{1,24})")
-_GO = re.compile(r"(bck|go-add|go-status|go-on|go-new):")
-_REFRESH = re.compile(r"ref:.*")
-_BUDDY = re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})")
-_CONSENT = re.compile(r"key:(yes|no):([0-9a-f]{16})")
-_SETTINGS = re.compile(r"set:.*")
-_FORGET = re.compile(r"fgt:(yes|no):([0-9a-f]{16})")
 NUMBER = re.compile(r"[0-9]{1,18}")  # a longer one would not fit a column
+Found = re.Match[str]
 PRIVATE_ONLY = later("Amounts are shown in our private chat only: /status there.")
 
 
@@ -71,55 +59,44 @@ class Answer:
 
 
 async def press(pressed: Press, services: Services) -> Answer:
-    """Do what a button says."""
-    about_notice, about_venue = _NOTICE.fullmatch(pressed.data), _VENUE.fullmatch(pressed.data)
-    about_drill = _DRILL.fullmatch(pressed.data)
-    if about_drill:
-        said = noticed(pressed.call, int(about_drill[1]), services)
-        if said is None:
-            raise NotAllowed("not their exercise", advice=_("This exercise is not yours."))
-        return Answer(toast=said, html=said)
-    if about_venue and pressed.call.private:
-        return Answer(toast="", reply=await choose(pressed.call, about_venue[1], services))
-    about_label, way = _LABEL.fullmatch(pressed.data), _GO.fullmatch(pressed.data)
-    if about_label and pressed.call.private:
-        return Answer(toast="", reply=await choose_label(pressed.call, about_label[1], services))
-    if _REFRESH.fullmatch(pressed.data) and pressed.call.private:
-        return await _refresh(pressed, services)
-    if way and pressed.call.private:
-        return await _gone_to(way[1], pressed.call, services)
-    about_language = _LANGUAGE.fullmatch(pressed.data)
-    if about_language:
-        code = None if about_language[1] == AUTOMATIC else supported(about_language[1])
-        said = spoken(pressed.call, code, services)
-        return Answer(toast=said, html=said)
-    about_what_if = _WHAT_IF.fullmatch(pressed.data)
-    if about_what_if:
-        return await _what_if(pressed, int(about_what_if[1]), about_what_if[2], services)
-    about_key = _CONSENT.fullmatch(pressed.data)
-    if about_key:
-        return await _consent(pressed, about_key[2], services, yes=about_key[1] == "yes")
-    about_me = _FORGET.fullmatch(pressed.data)
-    if about_me and pressed.call.private:
-        reply = await forget_decided(pressed.call, about_me[2], services, yes=about_me[1] == "yes")
-        return Answer(toast="", html=reply.html)
-    if _SETTINGS.fullmatch(pressed.data) and pressed.call.private:
-        return await _settings(pressed, services)
-    about_buddy = _BUDDY.fullmatch(pressed.data)
-    if about_buddy and pressed.call.private:
-        return _buddy(pressed.call, about_buddy[1], about_buddy[2], services)
-    notice = services.store.notice(int(about_notice[2])) if about_notice else None
-    if about_notice is None or notice is None:
-        return _outdated()
-    account = services.preferences.owned(pressed.call.person.user_id, notice.account_id)
-    return await ACTIONS[about_notice[1]](pressed, notice, account, services)
+    """Do what a button says; one that nothing answers here is of another time."""
+    for form, where, answer in ROUTES:
+        found = form.fullmatch(pressed.data)
+        if found is not None and where.includes(private=pressed.call.private):
+            return await answer(pressed, found, services)
+    return _outdated()
 
 
 def _outdated() -> Answer:
     return Answer(toast=_("This button is out of date. /status shows how things are."), alert=True)
 
 
-async def _settings(pressed: Press, services: Services) -> Answer:
+async def _drill(pressed: Press, found: Found, services: Services) -> Answer:
+    said = noticed(pressed.call, int(found[1]), services)
+    if said is None:
+        raise NotAllowed("not their exercise", advice=_("This exercise is not yours."))
+    return Answer(toast=said, html=said)
+
+
+async def _venue(pressed: Press, found: Found, services: Services) -> Answer:
+    return Answer(toast="", reply=await choose(pressed.call, found[1], services))
+
+
+async def _label(pressed: Press, found: Found, services: Services) -> Answer:
+    return Answer(toast="", reply=await choose_label(pressed.call, found[1], services))
+
+
+async def _language(pressed: Press, found: Found, services: Services) -> Answer:
+    said = spoken(pressed.call, None if found[1] == AUTOMATIC else supported(found[1]), services)
+    return Answer(toast=said, html=said)
+
+
+async def _forget(pressed: Press, found: Found, services: Services) -> Answer:
+    reply = await forget_decided(pressed.call, found[2], services, yes=found[1] == "yes")
+    return Answer(toast="", html=reply.html)
+
+
+async def _settings(pressed: Press, _found: Found, services: Services) -> Answer:
     _require_known(pressed.call, services)
     screen = await settings_pressed(pressed.call, pressed.data, services)
     if screen is None:
@@ -133,7 +110,7 @@ def _require_known(call: Call, services: Services) -> None:
         services.access.require_member(call.person.user_id)
 
 
-async def _refresh(pressed: Press, services: Services) -> Answer:
+async def _refresh(pressed: Press, _found: Found, services: Services) -> Answer:
     """The message as of now, in place; where it has become too long for one, said anew."""
     _require_known(pressed.call, services)
     reply = await refreshed(pressed.call, pressed.data, services)
@@ -144,14 +121,15 @@ async def _refresh(pressed: Press, services: Services) -> Answer:
     return Answer(toast=_("As of now"), html=reply.html, buttons=reply.buttons)
 
 
-async def _gone_to(way: str, call: Call, services: Services) -> Answer:
+async def _gone_to(pressed: Press, found: Found, services: Services) -> Answer:
     """A step that a button offers."""
-    _require_known(call, services)
-    handler = {"bck": back, "go-add": add, "go-status": status, "go-on": resume, "go-new": start_over}[way]
-    return Answer(toast="", reply=await handler(call, services))
+    _require_known(pressed.call, services)
+    handler = {"bck": back, "go-add": add, "go-status": status, "go-on": resume, "go-new": start_over}[found[1]]
+    return Answer(toast="", reply=await handler(pressed.call, services))
 
 
-def _buddy(call: Call, word: str, about: str, services: Services) -> Answer:
+async def _buddy(pressed: Press, found: Found, services: Services) -> Answer:
+    call, word, about = pressed.call, found[1], found[2]
     if word == "stop":
         here, chat_id, there = buddy.stopped(call, int(about) if NUMBER.fullmatch(about) else 0, services)
     else:
@@ -159,10 +137,19 @@ def _buddy(call: Call, word: str, about: str, services: Services) -> Answer:
     return Answer(toast="", html=here, tell=(chat_id, there))
 
 
-async def _consent(pressed: Press, number: str, services: Services, *, yes: bool) -> Answer:
-    reply = await consent(pressed.call, number, services, yes=yes)
+async def _consent(pressed: Press, found: Found, services: Services) -> Answer:
+    yes = found[1] == "yes"
+    reply = await consent(pressed.call, found[2], services, yes=yes)
     html = f"{pressed.html}\n\n➡️ {_('Yes') if yes else _('No')}" if pressed.html else None
     return Answer(toast="", html=html, reply=reply)
+
+
+async def _about_notice(pressed: Press, found: Found, services: Services) -> Answer:
+    notice = services.store.notice(int(found[2]))
+    if notice is None:
+        return _outdated()
+    account = services.preferences.owned(pressed.call.person.user_id, notice.account_id)
+    return await ACTIONS[found[1]](pressed, notice, account, services)
 
 
 async def _acknowledge(pressed: Press, notice: Notice, account: Account, services: Services) -> Answer:
@@ -212,14 +199,13 @@ async def _details(pressed: Press, notice: Notice, account: Account, services: S
     if not pressed.call.private:
         return Answer(toast=_(PRIVATE_ONLY), alert=True)
     [standing] = services.status.own(pressed.call.person.user_id, account.label)
-    view = View(now=services.clock(), stale_after=services.stale_after)
-    return Answer(toast="", reply=Reply(html=render_status.details(standing, view)))
+    return Answer(toast="", reply=Reply(html=render_status.details(standing, services.view)))
 
 
-async def _what_if(pressed: Press, account_id: int, code: str, services: Services) -> Answer:
+async def _what_if(pressed: Press, found: Found, services: Services) -> Answer:
     if not pressed.call.private:
         return Answer(toast=_(PRIVATE_ONLY), alert=True)
-    html, buttons = await pressed_shock(pressed.call.person.user_id, account_id, code, services)
+    html, buttons = await pressed_shock(pressed.call.person.user_id, int(found[1]), found[2], services)
     return Answer(toast="", html=pages(html)[0], buttons=buttons)
 
 
@@ -245,3 +231,19 @@ ACTIONS: dict[str, Callable[[Press, Notice, Account, Services], Awaitable[Answer
     "res": _rescue,
     "try": _retry,
 }
+
+# What stands on a button, where it is answered, and what answers.
+ROUTES: tuple[tuple[re.Pattern[str], Where, Callable[[Press, Found, Services], Awaitable[Answer]]], ...] = (
+    (re.compile(r"(ack|all|snz|det|try|res):([0-9]{1,18})"), Where.ANYWHERE, _about_notice),
+    (re.compile(r"drl:([0-9]{1,18})"), Where.ANYWHERE, _drill),
+    (re.compile(r"lng:([a-z]{2}|auto)"), Where.ANYWHERE, _language),
+    (re.compile(r"wif:([0-9]{1,18}):([a-z0-9-]{1,8})"), Where.ANYWHERE, _what_if),
+    (re.compile(r"key:(yes|no):([0-9a-f]{16})"), Where.ANYWHERE, _consent),
+    (re.compile(r"add:([a-z0-9_]{1,40})"), Where.PRIVATE, _venue),
+    (re.compile(r"lbl:([A-Za-z0-9._-]{1,24})"), Where.PRIVATE, _label),
+    (re.compile(r"(bck|go-add|go-status|go-on|go-new):"), Where.PRIVATE, _gone_to),
+    (re.compile(r"ref:.*"), Where.PRIVATE, _refresh),
+    (re.compile(r"set:.*"), Where.PRIVATE, _settings),
+    (re.compile(r"fgt:(yes|no):([0-9a-f]{16})"), Where.PRIVATE, _forget),
+    (re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})"), Where.PRIVATE, _buddy),
+)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from marginbot.bot import figures as fig
 from marginbot.bot import render_key
+from marginbot.bot.calls import NO_ACCOUNT
 from marginbot.bot.figures import text
 from marginbot.bot.language import _
 from marginbot.domain.alerting import Reminders
@@ -152,7 +153,7 @@ def accounts(
 ) -> str:
     """A person's accounts."""
     if not owned:
-        return _("You have no account here yet. Add one: /add")
+        return _(NO_ACCOUNT)
     lines = [_("Your accounts ({n}):", n=len(owned)), ""]
     for account in owned:
         venue = venues.get(account.exchange)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from marginbot.bot.figures import ago, grade_name, text, word
 from marginbot.bot.language import _, later
+from marginbot.bot.render_channels import after
 from marginbot.domain.escalation import Ring
 from marginbot.domain.grading import Grade
 from marginbot.flow.buddies import Asked
@@ -37,7 +38,7 @@ def to_pass_on(link: str, from_grade: Grade, delay: timedelta) -> str:
         "acknowledgement: only that you do not answer, no figures.",
         link=text(link, 200),
         from_grade=word(from_grade),
-        after=_after(delay),
+        after=after(delay),
     )
 
 
@@ -69,7 +70,7 @@ def has_agreed(buddy: Person, asked: Asked) -> str:
         "acknowledgement. /channels lists them, /drill tries them.",
         name=_name(buddy),
         from_grade=word(asked.from_grade),
-        after=_after(asked.delay),
+        after=after(asked.delay),
     )
 
 
@@ -115,10 +116,6 @@ def exercise(owner: str) -> str:
         "🧯 <b>This is an exercise</b> of {owner}: nothing is wrong, nothing needs to be done.",
         owner=text(owner, 40) or _("the person whose buddy you are"),
     )
-
-
-def _after(delay: timedelta) -> str:
-    return _("after {delay}", delay=ago(delay)) if delay else _("at once")
 
 
 def _name(person: Person) -> str:

@@ -57,13 +57,17 @@ def _line(channel: Channel, now: datetime) -> str:
 
 def described(channel: Channel) -> str:
     """`Pushover (pover://…) from critical on, after 5 min`."""
-    after = _("at once") if not channel.delay else _("after {delay}", delay=ago(channel.delay))
     return _(
         "<b>{title}</b> from {from_grade} on, {after}",
         title=text(channel.title, 80),
         from_grade=word(channel.from_grade),
-        after=after,
+        after=after(channel.delay),
     )
+
+
+def after(delay: timedelta) -> str:
+    """`after 5 min`."""
+    return _("after {delay}", delay=ago(delay)) if delay else _("at once")
 
 
 def added(channel: Channel) -> str:

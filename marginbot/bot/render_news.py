@@ -75,14 +75,9 @@ def notes_of(notes: Sequence[str]) -> list[str]:
     ]
 
 
-def worst_of(facts: Facts) -> Grade:
-    """The worst that the episode saw before this."""
-    return max(facts.episode_worst or Grade.OK, facts.previous or Grade.OK)
-
-
 def gone(facts: Facts) -> list[str]:
     """No position is left after danger, and nobody knows why."""
-    worst, was = worst_of(facts), fig.word(facts.previous)
+    worst, was = facts.worst_before, fig.word(facts.previous)
     told = _("It was {grade}.", grade=was)
     if worst != facts.previous:
         told = _("It was {grade}, at worst {worst}.", grade=was, worst=fig.word(worst))

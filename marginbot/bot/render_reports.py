@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from marginbot.bot import figures as fig
@@ -204,4 +204,4 @@ def _way(moment: Moment, now: datetime) -> str:
 
 def at_minute(minute: int) -> str:
     """`08:00`, by the reader's clock."""
-    return f"{timedelta(minutes=minute).seconds // 3600:02d}:{minute % 60:02d}"
+    return f"{minute // 60:02d}:{minute % 60:02d}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -163,13 +162,3 @@ def of_grade(grade: Grade, sign: str) -> str:
 def theme(chosen: Theme) -> str:
     """The colours of pictures."""
     return _("📈 Pictures are drawn <b>{theme}</b>: /chart and /replay.", theme=_(THEMES[chosen]))
-
-
-def marked(name: str, *, on: bool) -> str:
-    """A choice on a button, with a dot where it is the present one."""
-    return f"• {name}" if on else name
-
-
-def grid(buttons: Sequence[Button], width: int) -> Rows:
-    """Buttons in rows."""
-    return tuple(tuple(buttons[at : at + width]) for at in range(0, len(buttons), width))

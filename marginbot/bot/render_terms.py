@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import quiet
 from marginbot.bot.language import _, later, plural
@@ -59,12 +61,12 @@ def _change(change: Change) -> str:
     )
 
 
-def _rate(rate: object) -> str:
-    return f"{float(str(rate)) * 100:.3g}%"
+def _rate(rate: Decimal | None) -> str:
+    return _(fig.NOT_KNOWN) if rate is None else f"{float(rate) * 100:.3g}%"
 
 
-def _cap(cap: object) -> str:
-    return _("without end") if cap is None else f"{float(str(cap)):,.10g}"
+def _cap(cap: Decimal | None) -> str:
+    return _("without end") if cap is None else f"{float(cap):,.10g}"
 
 
 def _effect(effect: Effect) -> str:
@@ -81,5 +83,5 @@ def _rooms(effect: Effect) -> str:
     return _("room {coin} {moves}, ", coin=fig.underlying(effect.scenario), moves=moves)
 
 
-def _ratio(ratio: object) -> str:
-    return _("equity gone") if ratio is None else fig.percent(float(str(ratio)))
+def _ratio(ratio: Decimal | None) -> str:
+    return _("equity gone") if ratio is None else fig.percent(ratio)

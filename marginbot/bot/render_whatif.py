@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from marginbot.bot import figures as fig
-from marginbot.bot.calls import Button, Rows
+from marginbot.bot.calls import Button, Rows, grid, marked
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
@@ -167,20 +167,12 @@ def panel(accounts: Sequence[Account], chosen: Account | None) -> Rows:
     )
     scope: list[Button] = []
     if len(accounts) > 1:
-        scope = [Button(_mark(_("all"), chosen is None), "wif:0:-")]
+        scope = [Button(marked(_("all"), on=chosen is None), "wif:0:-")]
         scope += [
-            Button(
-                _mark(account.label[:20], chosen is not None and chosen.id == account.id),
-                f"wif:{account.id}:-",
-            )
+            Button(marked(account.label[:20], on=chosen is not None and chosen.id == account.id), f"wif:{account.id}:-")
             for account in accounts[:MOST_LABELS]
         ]
-    rows = [tuple(moves[:3]), tuple(moves[3:]), more]
-    return (*rows, *(tuple(scope[at : at + 3]) for at in range(0, len(scope), 3)))
-
-
-def _mark(label: str, chosen: bool) -> str:
-    return f"• {label}" if chosen else label
+    return (*grid(moves, 3), more, *grid(scope, 3))
 
 
 def panel_text(chosen: Account | None) -> str:
@@ -221,7 +213,7 @@ def _pool(pool: PoolMap) -> str:
     if pool.pegged:
         end = _("no fall can breach it") if pool.peg is None else f"{pool.peg:.4f} USD"
         lines.append(_("{coin}, off the peg: {end}", coin=text(pool.pegged, 20), end=end))
-    elif not pool.pegged:
+    else:
         lines.append(_("{coin}, off the peg: the ratio stays, it is kept in it", coin=text(pool.currency, 12)))
     return "\n".join([*lines, *(f"<i>{text(note, 200)}</i>" for note in pool.notes)])
 

@@ -96,13 +96,17 @@ class Facts:
         return self.read_at or self.at
 
     @property
+    def worst_before(self) -> Grade:
+        """The worst that the episode saw before this."""
+        return max(self.episode_worst or Grade.OK, self.previous or Grade.OK)
+
+    @property
     def left_with_nothing(self) -> bool:
         """The alarm ended because the positions are gone: perhaps closed, perhaps liquidated."""
         if self.loss is not None:
             return True
         gone = self.pool is None or self.pool.state is PoolState.FLAT
-        worst = max(self.episode_worst or Grade.OK, self.previous or Grade.OK)
-        return gone and worst >= Grade.WARNING and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
+        return gone and self.worst_before >= Grade.WARNING and self.reason in (Reason.RECOVERED, Reason.SIGHT_BACK)
 
 
 UNNUMBERED = 0

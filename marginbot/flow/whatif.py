@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from marginbot.domain.errors import RequestError
@@ -293,8 +293,3 @@ def _sources(one: Known, needy: Pool, fresh: Sequence[Known]) -> Iterator[Source
                 same_account=other.account.id == one.account.id,
                 same_venue=other.account.exchange == one.account.exchange,
             )
-
-
-def stale_before(now: datetime, stale_after: timedelta) -> datetime:
-    """Readings before this are too old to build on."""
-    return now - stale_after

@@ -13,6 +13,7 @@ import pytest
 
 from marginbot.bot.build import TelegramSide
 from marginbot.bot.calls import Command
+from marginbot.bot.presses import ROUTES
 from marginbot.bot.table import COMMANDS
 from marginbot.flow.ports import Person
 from tests.bot.builders import OPERATOR
@@ -93,20 +94,18 @@ async def test_failure_37_a_groups_board_belongs_to_who_shares_there_and_to_oper
 
 def test_a_strangers_press_is_refused_for_every_button() -> None:
     """Each kind of button has its own test with a stranger; this one names what there is, so that none is forgotten."""
-    from marginbot.bot import presses
-
-    kinds = {name for name in vars(presses) if name.startswith("_") and name.isupper() and name != "_MARK"}
+    kinds = {form.pattern.partition(":")[0] for form, _where, _answer in ROUTES}
     assert kinds == {
-        "_NOTICE",
-        "_DRILL",
-        "_VENUE",
-        "_CONSENT",
-        "_FORGET",
-        "_WHAT_IF",
-        "_BUDDY",
-        "_LABEL",
-        "_GO",
-        "_LANGUAGE",
-        "_SETTINGS",
-        "_REFRESH",
+        "(ack|all|snz|det|try|res)",
+        "drl",
+        "lng",
+        "wif",
+        "key",
+        "add",
+        "lbl",
+        "(bck|go-add|go-status|go-on|go-new)",
+        "ref",
+        "set",
+        "fgt",
+        "bud",
     }, "add a stranger's test for the new button"

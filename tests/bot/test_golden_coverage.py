@@ -25,7 +25,6 @@ SWITCHBOARDS = {f"marginbot.bot.{name}" for name in ("presses", "guard", "build"
 EXEMPT: dict[Function, str] = {
     ("marginbot.bot.render", "to_rich"): "turns the markup of a message into that of a terminal",
     ("marginbot.bot.render_reports", "at_minute"): "a time of day, in a message of its command",
-    ("marginbot.bot.render_settings", "marked"): "the word on a button",
     ("marginbot.bot.render_settings", "of_grade"): "the word on a button",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from marginbot.bot import render_account, render_key
-from marginbot.bot.calls import Button, Call, Reply, Rows, Services
+from marginbot.bot.calls import Button, Call, Reply, Rows, Services, grid
 from marginbot.bot.commands.left import offer, taken
 from marginbot.bot.consent import Question
 from marginbot.bot.dialogue import Dialogue
@@ -168,8 +168,7 @@ def _venue_buttons(venues: Sequence[VenueInfo]) -> Rows:
 
 
 def _rows_of(venues: Sequence[VenueInfo]) -> Rows:
-    row = [Button(venue.title, f"add:{venue.id}") for venue in venues]
-    return tuple(tuple(row[at : at + 2]) for at in range(0, len(row), 2))
+    return grid([Button(venue.title, f"add:{venue.id}") for venue in venues], 2)
 
 
 def _now_send(dialogue: Dialogue) -> str:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from marginbot.bot import figures as fig
-from marginbot.bot.calls import Call, Reply, Services, wrong_usage
+from marginbot.bot.calls import NO_ACCOUNT, NONE_SHARED, Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
 from marginbot.domain.chart import (
@@ -103,9 +103,7 @@ async def chart(call: Call, services: Services) -> Reply:
     else:
         found = services.status.group(call.chat_id, wanted.label)
     if not found:
-        nothing = _("You have no account here yet. Add one: /add")
-        shared = _("No account is shared with this group. Its owner can do that here: /share LABEL")
-        return Reply(html=nothing if call.private else shared)
+        return Reply(html=_(NO_ACCOUNT if call.private else NONE_SHARED))
     others = len(found) - 1
     theme = wanted.theme or services.store.chart_theme(call.person.user_id)
     return Reply(html="", then=partial(_draw, found[0], replace(wanted, theme=theme), others, services))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marginbot.bot.calls import Button, Call, Reply, Rows, Services, wrong_usage
+from marginbot.bot.calls import Button, Call, Reply, Rows, Services, grid, marked, wrong_usage
 from marginbot.bot.language import LANGUAGES, _, best, language, read_from_now_on_in_language, supported
 from marginbot.domain.errors import NotAllowed
 
@@ -38,9 +38,8 @@ def spoken(call: Call, code: str | None, services: Services) -> str:
 
 def buttons(call: Call) -> Rows:
     """One for each language, the present one marked, and in private one to follow Telegram."""
-    found = [Button(f"{'• ' if code == language() else ''}{name}", f"lng:{code}") for code, name in LANGUAGES.items()]
-    rows = [tuple(found[at : at + 2]) for at in range(0, len(found), 2)]
-    return (*rows, (Button(_("As my Telegram is set"), f"lng:{AUTOMATIC}"),)) if call.private else tuple(rows)
+    rows = grid([Button(marked(name, on=code == language()), f"lng:{code}") for code, name in LANGUAGES.items()], 2)
+    return (*rows, (Button(_("As my Telegram is set"), f"lng:{AUTOMATIC}"),)) if call.private else rows
 
 
 def _may_choose(call: Call, services: Services) -> bool:

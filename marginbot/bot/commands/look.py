@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from marginbot.bot import render_group, render_status
-from marginbot.bot.calls import Call, Reply, Services, wrong_usage
-from marginbot.bot.language import _, later
+from marginbot.bot.calls import NO_ACCOUNT, NONE_SHARED, Call, Reply, Services, wrong_usage
+from marginbot.bot.language import _
 from marginbot.bot.refresh import refresh
-from marginbot.bot.render_status import View
-
-NO_ACCOUNT = later("You have no account here yet. Add one: /add")
 
 
 async def status(call: Call, services: Services) -> Reply:
@@ -17,15 +14,15 @@ async def status(call: Call, services: Services) -> Reply:
     if not call.private:
         shared = services.status.group(call.chat_id, label)
         if not shared:
-            return Reply(html=_("No account is shared with this group. Its owner can do that here: /share LABEL"))
+            return Reply(html=_(NONE_SHARED))
         seen = render_status if label else render_group
-        return Reply(html=seen.status(shared, _view(services)))
+        return Reply(html=seen.status(shared, services.view))
     own = services.status.own(call.person.user_id, label)
     if not own:
         return Reply(html=_(NO_ACCOUNT))
     if label is not None:
-        return Reply(html=render_status.single(own[0], _view(services)), buttons=(refresh("s", own[0].account.id),))
-    return Reply(html=render_status.status(own, _view(services)), buttons=(refresh(),))
+        return Reply(html=render_status.single(own[0], services.view), buttons=(refresh("s", own[0].account.id),))
+    return Reply(html=render_status.status(own, services.view), buttons=(refresh(),))
 
 
 async def positions(call: Call, services: Services) -> Reply:
@@ -33,14 +30,10 @@ async def positions(call: Call, services: Services) -> Reply:
     own = services.status.own(call.person.user_id, _label(call, "/positions [LABEL]"))
     if not own:
         return Reply(html=_(NO_ACCOUNT))
-    return Reply(html=render_status.positions(own, _view(services)))
+    return Reply(html=render_status.positions(own, services.view))
 
 
 def _label(call: Call, usage: str) -> str | None:
     if len(call.args) > 1:
         raise wrong_usage(usage)
     return call.args[0] if call.args else None
-
-
-def _view(services: Services) -> View:
-    return View(now=services.clock(), stale_after=services.stale_after)

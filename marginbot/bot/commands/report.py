@@ -6,7 +6,7 @@ import re
 from functools import partial
 
 from marginbot.bot import render_reports
-from marginbot.bot.calls import Call, Reply, Services, wrong_usage
+from marginbot.bot.calls import NO_ACCOUNT, Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import until
 from marginbot.bot.language import _
 from marginbot.bot.render_reports import at_minute
@@ -43,7 +43,7 @@ async def _now(call: Call, services: Services) -> Reply:
     now = services.clock()
     days = await services.reports.day(call.person.user_id, now)
     if not days:
-        return Reply(html=_("You have no account here yet. Add one: /add"))
+        return Reply(html=_(NO_ACCOUNT))
     minute = services.reports.time_of(call.person.user_id)
     daily = _("/report at 08:00 sends this every day")
     if minute is not None:

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from marginbot.bot import render_account, render_channels, render_hours, render_settings
-from marginbot.bot.calls import Button, Call, Reply, Screen, Services
+from marginbot.bot.calls import Button, Call, Reply, Screen, Services, grid, marked
 from marginbot.bot.commands.language import AUTOMATIC, spoken
 from marginbot.bot.commands.settings_thresholds import proposed, saved, thresholds
 from marginbot.bot.figures import read_from_now_on_in
 from marginbot.bot.language import LANGUAGES, _, language, later, supported
-from marginbot.bot.render_settings import Chosen, back, grid, marked
+from marginbot.bot.render_settings import Chosen, back
 from marginbot.domain.alerting import REMINDER_RANGE
 from marginbot.domain.chart import Theme
 from marginbot.domain.hours import find_zone

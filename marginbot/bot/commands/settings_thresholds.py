@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from marginbot.bot import render_settings
-from marginbot.bot.calls import Button, Call, Rows, Screen, Services
+from marginbot.bot.calls import NO_ACCOUNT, Button, Call, Rows, Screen, Services, grid, marked
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
-from marginbot.bot.render_settings import SCALES, Draft, Scale, back, grid, marked
+from marginbot.bot.render_settings import SCALES, Draft, Scale, back
 from marginbot.domain.errors import BadThresholds
 from marginbot.domain.grading import DEFAULT_LADDERS, RUNGS, Ladders
 from marginbot.domain.history import Series
@@ -59,7 +59,7 @@ async def thresholds(call: Call, value: str, services: Services) -> Screen | Non
     if len(owned) == 1:
         return await _as_saved(owned[0], Scale.RATIO, services)
     if not owned:
-        return "", _("You have no account here yet. Add one: /add"), (back(),)
+        return "", _(NO_ACCOUNT), (back(),)
     rows = grid([Button(account.label, f"set:t:{account.id}") for account in owned], 2)
     return "", render_settings.which_account(), (*rows, back())
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from marginbot.bot import render_rescue, render_whatif
-from marginbot.bot.calls import Call, Reply, Rows, Services, wrong_usage
-from marginbot.bot.language import _, later
+from marginbot.bot.calls import NO_ACCOUNT, Call, Reply, Rows, Services, wrong_usage
+from marginbot.bot.language import _
 from marginbot.bot.refresh import refresh
-from marginbot.bot.render_status import View
 from marginbot.domain.errors import RequestError
 from marginbot.domain.shocks import FUNDING_HOURS, USUAL_FUNDING, Funding, Shock, parse_shock
 from marginbot.flow.ports import Account
-from marginbot.flow.whatif import parse_target, stale_before
+from marginbot.flow.whatif import parse_target
 
-NO_ACCOUNT = later("You have no account here yet. Add one: /add")
 DEPEGGED = 0.97
 DAY_HOURS = 24.0
 MOVES = {"d5": -0.05, "d10": -0.10, "d20": -0.20, "u5": 0.05, "u10": 0.10, "u20": 0.20}
@@ -32,7 +30,7 @@ async def stress(call: Call, services: Services) -> Reply:
         return Reply(html=render_whatif.panel_text(chosen), buttons=buttons)
     shock = parse_shock(words)
     found = await services.think(user_id, lambda whatif: whatif.stress(user_id, label, shock))
-    return Reply(html=render_whatif.stress(found, _view(services)), buttons=buttons)
+    return Reply(html=render_whatif.stress(found, services.view), buttons=buttons)
 
 
 async def liquidation_map(call: Call, services: Services) -> Reply:
@@ -42,7 +40,7 @@ async def liquidation_map(call: Call, services: Services) -> Reply:
     user_id = call.person.user_id
     account = services.store.account(user_id, call.args[0])
     found = await services.think(user_id, lambda whatif: whatif.maps(user_id, account.label))
-    return Reply(html=render_whatif.maps(found, _view(services)), buttons=(refresh("m", account.id),))
+    return Reply(html=render_whatif.maps(found, services.view), buttons=(refresh("m", account.id),))
 
 
 async def topup(call: Call, services: Services) -> Reply:
@@ -54,21 +52,21 @@ async def topup(call: Call, services: Services) -> Reply:
     if label is None and len(words) > 1:
         services.store.account(user_id, words[0])  # they meant a label, and it is not theirs
     target = parse_target(words)
-    oldest = stale_before(services.clock(), services.stale_after)
+    oldest = services.clock() - services.stale_after
     found = await services.think(user_id, lambda whatif: whatif.sheets(user_id, label, target, stale_before=oldest))
     about = 0 if label is None else services.store.account(user_id, label).id
     again = refresh("t", about, *words)
-    return Reply(html=render_rescue.sheets(found, _view(services)), buttons=(*render_rescue.copy_buttons(found), again))
+    return Reply(html=render_rescue.sheets(found, services.view), buttons=(*render_rescue.copy_buttons(found), again))
 
 
 async def sheet_of(user_id: int, account: Account, pool: str, services: Services) -> Reply:
     """The sheet of the pool an alert is about, as it stands now."""
-    oldest = stale_before(services.clock(), services.stale_after)
+    oldest = services.clock() - services.stale_after
     found = await services.think(
         user_id,
         lambda whatif: whatif.sheets(user_id, account.label, None, stale_before=oldest, pool=pool or None),
     )
-    return Reply(html=render_rescue.sheets(found, _view(services)), buttons=render_rescue.copy_buttons(found))
+    return Reply(html=render_rescue.sheets(found, services.view), buttons=render_rescue.copy_buttons(found))
 
 
 async def pressed_shock(user_id: int, account_id: int, code: str, services: Services) -> tuple[str, Rows]:
@@ -81,7 +79,7 @@ async def pressed_shock(user_id: int, account_id: int, code: str, services: Serv
     if shock is None:
         return render_whatif.panel_text(chosen), buttons
     found = await services.think(user_id, lambda whatif: whatif.stress(user_id, label, shock))
-    return render_whatif.stress(found, _view(services)), buttons
+    return render_whatif.stress(found, services.view), buttons
 
 
 def _shock_of(code: str, stables: list[str]) -> Shock | None:
@@ -97,7 +95,3 @@ def _shock_of(code: str, stables: list[str]) -> Shock | None:
         funding = Funding(USUAL_FUNDING, DAY_HOURS / FUNDING_HOURS, known=False)
         return Shock(market=MOVES["d20"], pegs=pegs, volatility=WORST_VOLATILITY, funding=funding)
     return None
-
-
-def _view(services: Services) -> View:
-    return View(now=services.clock(), stale_after=services.stale_after)
