@@ -9,6 +9,7 @@ from pathlib import Path
 
 from marginbot.domain.outcomes import Sent
 from marginbot.store import open_store, parse_master_key
+from tests.outbox import pending as pending_in
 from tests.running import MASTER_KEY
 from tests.store.builders import POOL, account_report, add, cycle_record, notice, state
 from tests.test_cli import marginbot
@@ -28,8 +29,8 @@ def planted(folder: Path, *, told: bool) -> None:
             account, at=now, report=report, states={"": critical, POOL: critical}, notices=[news] if told else []
         )
     )
-    for pending in store.pending_notices():
-        store.finish_attempt(pending.id, Sent(5), None, now)
+    for pending in pending_in(store):
+        store.finish_attempts([pending.id], Sent(5), None, now)
     store.close()
 
 

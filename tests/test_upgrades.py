@@ -26,6 +26,7 @@ from marginbot.store.schema import load_migrations, migrations_file, names
 from tests.builders import Clock, pool, position, snapshot
 from tests.fakes import FakeMessenger, FakeReader
 from tests.flow.conftest import SETTINGS
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, BOB, CREDENTIAL, GROUP, KEY, NOW, POOL, add, cycle_record
 
 DATABASES = Path(__file__).parent / "golden" / "databases"
@@ -80,7 +81,7 @@ def test_nothing_is_lost_on_the_way_up(schema: str, tmp_path: Path) -> None:
         assert [(a.id, amounts) for a, amounts in store.shared_with(GROUP)] == [(account.id, True)]
         state = store.states(account.id)[POOL]
         assert (state.grade, state.announced, state.episode, state.number) == (Grade.CRITICAL, Grade.CRITICAL, 1, 1)
-        (notice,) = store.pending_notices()
+        (notice,) = pending_in(store)
         assert (notice.facts.grade, notice.facts.pool is not None, notice.attempts) == (Grade.CRITICAL, True, 0)
 
 

@@ -14,7 +14,7 @@ from marginbot.bot.figures import quiet
 from marginbot.bot.language import _, later
 from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.bot.render_news import READ
-from marginbot.domain.alerting import Reason
+from marginbot.domain.alerting import BLINDNESS, Reason
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Facts, Notice
@@ -55,7 +55,7 @@ def _top(notice: Notice, now: datetime) -> list[str]:
     elif facts.forced is not None:
         state = _(render_forced.STATES[facts.forced.kind])
         lines = [render_news.headline("💥", state, facts), *render_forced.news(facts.forced, now)]
-    elif facts.reason in render_news.BLINDNESS or facts.grade is None:
+    elif facts.reason in BLINDNESS or facts.grade is None:
         lines = render_news.blind(notice)
     elif facts.venue_says:
         lines = render_news.warned(facts)
@@ -83,7 +83,7 @@ def short(notice: Notice) -> str:
         return "\n".join([first, *map(to_plain, render_terms.bullets(facts.terms))])
     if facts.forced is not None:
         return "\n".join([first, *map(to_plain, render_forced.bullets(facts.forced))])
-    if facts.pool is None or facts.reason in render_news.BLINDNESS:
+    if facts.pool is None or facts.reason in BLINDNESS:
         return f"{first}\n{_(MORE)}"
     figures = _("{room} to liquidation, ratio {ratio}", room=fig.room(facts.pool), ratio=fig.ratio_of(facts.pool))
     return f"{first}\n{to_plain(f'{render_news.venue(facts)}: {figures}')}\n{_(MORE)}"
@@ -98,7 +98,7 @@ def buttons(notice: Notice) -> Rows:
     if facts.reason is Reason.KEY_REFUSED:
         return ((Button(_("Retry"), f"try:{number}"), details),)
     quieting = (Button(_("Acknowledge"), f"ack:{number}"), Button(_("Snooze 1 h"), f"snz:{number}"))
-    if facts.reason in render_news.BLINDNESS:
+    if facts.reason in BLINDNESS:
         return (quieting, (Button(_("Retry"), f"try:{number}"), details))
     calm = facts.reason in (Reason.RECOVERED, Reason.LIQUIDATED) or facts.grade in (None, Grade.OK)
     return ((details,),) if calm else (quieting, (details, *rescue(notice)))
@@ -220,7 +220,7 @@ def _figures(pool: PoolReport) -> list[str]:
 
 
 def _is_other_news(facts: Facts) -> bool:
-    return bool(facts.key_news or facts.venue_says) or facts.terms is not None or facts.reason in render_news.BLINDNESS
+    return bool(facts.key_news or facts.venue_says) or facts.terms is not None or facts.reason in BLINDNESS
 
 
 def _amount(amount: Decimal | None, pool: PoolReport) -> str:

@@ -12,7 +12,7 @@ from marginbot.bot.figures import grade_name, quiet, text, until
 from marginbot.bot.language import _, later
 from marginbot.bot.render import length
 from marginbot.bot.render_alert import BUDGET
-from marginbot.bot.render_news import BLINDNESS
+from marginbot.domain.alerting import BLINDNESS
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import NoteKind, Notice, Shown
 

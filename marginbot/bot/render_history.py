@@ -8,7 +8,8 @@ from datetime import datetime
 from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
-from marginbot.domain.record import ACCOUNT, Ending, Episode, Telling
+from marginbot.domain.alerting import ACCOUNT
+from marginbot.domain.record import Ending, Episode, Telling
 
 MOST_EPISODES = 10
 ENDINGS = {

@@ -20,8 +20,6 @@ MOST_POSITIONS = 5
 MOST_NOTES = 3
 MOST_OTHERS = 20  # all that a person can have
 
-BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
-
 CAUSES = {
     Cause.KEY_REFUSED: later("the exchange refused the key"),
     Cause.NO_PERMISSION: later("the key may not read this account"),

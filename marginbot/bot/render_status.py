@@ -10,11 +10,10 @@ from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
 from marginbot.bot.render_news import CAUSES
-from marginbot.domain.alerting import MuteKind
+from marginbot.domain.alerting import ACCOUNT, MuteKind
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.report import AccountReport, PoolReport, PositionReport
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Standing
 from marginbot.flow.status import age_seconds, grade_of, is_blind
 

@@ -14,12 +14,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from marginbot.app import Desk, Watch, build_desk, build_watch, utc_now
-from marginbot.bot import figures, render_account, render_alert, render_news
+from marginbot.bot import figures, render_account, render_alert
 from marginbot.bot.render import to_plain, to_rich
 from marginbot.demo.scenarios import Scenario, Twist
 from marginbot.demo.stage import Board, Stage
 from marginbot.demo.story import Story, Told
-from marginbot.domain.alerting import Reason
+from marginbot.domain.alerting import BLINDNESS, Reason
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.notices import Notice, Shown
@@ -56,7 +56,7 @@ class DemoMessenger:
         self._shown.add(notice.id)
         facts = notice.facts
         html = render_alert.alert(notice, now)
-        blind = facts.reason in render_news.BLINDNESS
+        blind = facts.reason in BLINDNESS
         grade = facts.grade or Grade.OK
         self._story.told.append(Told(now, None if blind else grade, facts.reason))
         self._stage.event(

@@ -12,6 +12,8 @@ from enum import StrEnum
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
 
+ACCOUNT = ""  # the subject that stands for the account itself
+
 # How long an acknowledgement keeps reminders quiet. Where it matters most it is short: it runs out unless
 # things improve, because a tap at three in the morning is not a plan.
 ACKNOWLEDGED_FOR = {
@@ -47,6 +49,9 @@ class Reason(StrEnum):
     STILL_BLIND = "still_blind"
     SIGHT_BACK = "sight_back"
     MUTED = "muted"
+
+
+BLINDNESS = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND, Reason.KEY_REFUSED})
 
 
 class MuteKind(StrEnum):

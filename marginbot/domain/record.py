@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from marginbot.domain.alerting import Reason
+from marginbot.domain.alerting import ACCOUNT, Reason
 from marginbot.domain.grading import Grade
-
-ACCOUNT = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

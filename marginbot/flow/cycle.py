@@ -7,15 +7,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from marginbot.domain.alerting import (
-    AlertState,
-)
+from marginbot.domain.alerting import ACCOUNT, AlertState
 from marginbot.domain.errors import Cause, NoSuchAccount, ReadingError, VaultError, VenueDown
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.volatility import Volatility
 from marginbot.flow import trail
 from marginbot.flow.batch import Batch
-from marginbot.flow.decide import ACCOUNT, Context, CycleSettings, judged, our_fault
+from marginbot.flow.decide import Context, CycleSettings, judged, our_fault
 from marginbot.flow.due import DueQueue
 from marginbot.flow.meter import Meter, Unmetered
 from marginbot.flow.outage import joined

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from marginbot.domain.actions import acted_on
 from marginbot.domain.alerting import (
+    ACCOUNT,
     DEFAULT_REMINDERS,
     AlertState,
     Decision,
@@ -38,8 +39,6 @@ from marginbot.flow.ports import (
 )
 
 log = logging.getLogger(__name__)
-
-ACCOUNT = ""  # the subject that stands for the account itself
 
 BAN_PAUSE = timedelta(seconds=60)
 ENDINGS = frozenset({Reason.RECOVERED, Reason.LIQUIDATED})

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from marginbot.domain.alerting import ACCOUNT
 from marginbot.domain.errors import Cause, NoSuchAccount, VenueDown
 from marginbot.flow.cycle import Cycle
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Account, Store, Unreadable
 
 LATE = timedelta(seconds=2)  # after its time has come; how long it may really wait, the alerts decide

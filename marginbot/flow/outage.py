@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from marginbot.domain.alerting import AlertState, Reason
+from marginbot.domain.alerting import ACCOUNT, AlertState, Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import Companion, DropReason, NewNotice
 from marginbot.flow.ports import Account, CycleRecord, Store
 
-ACCOUNT = ""  # the subject that stands for the account itself
 WINDOW = timedelta(minutes=2)
 LOST = frozenset({Reason.WENT_BLIND, Reason.STILL_BLIND})
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from marginbot.domain.alerting import ACCOUNT
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Standing, Store
 
 

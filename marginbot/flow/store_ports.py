@@ -24,11 +24,8 @@ from marginbot.domain.tier_changes import KeptTerms, Terms
 class Outbox(Protocol):
     """What is to be sent, and what became of it."""
 
-    def pending_notices(self) -> Sequence[Notice]:
-        """All notices that are neither sent nor dropped and are due or not, oldest first. Slow when there are many."""
-
     def count_pending(self) -> int:
-        """How many those are."""
+        """How many notices are neither sent nor dropped."""
 
     def pending_lines(self, after: int) -> Sequence[Line]:
         """What decides the turn of each pending notice with an id above `after`, oldest first."""
@@ -43,9 +40,6 @@ class Outbox(Protocol):
     def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
         """Notices about accounts as a whole (not a pool) written since, without those given up."""
 
-    def begin_attempt(self, notice_id: int, now: datetime) -> None:
-        """Count an attempt of one notice."""
-
     def finish_attempts(
         self, notice_ids: Sequence[int], outcome: Outcome, next_attempt_at: datetime | None, now: datetime
     ) -> None:
@@ -53,9 +47,6 @@ class Outbox(Protocol):
 
         `Sent` closes them, `Unreachable` drops them.
         """
-
-    def finish_attempt(self, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime) -> None:
-        """The same for one notice."""
 
     def hasten(self, notice_ids: Sequence[int], now: datetime) -> None:
         """Pending notices that were to wait longer are due now."""

@@ -43,7 +43,7 @@ class Accounts(Rows):
             )
             account_id = int(added.lastrowid or 0)
             self._vault.seal(account_id, credential)
-            return self._by_id(account_id)
+            return self.account_by_id(account_id)
 
     def accounts_of(self, user_id: int) -> Sequence[Account]:
         """A person's accounts, by label."""
@@ -58,7 +58,10 @@ class Accounts(Rows):
 
     def account_by_id(self, account_id: int) -> Account:
         """For the bot's own use, whoever owns it; `NoSuchAccount` when it was removed."""
-        return self._by_id(account_id)
+        row = self._one(ACCOUNT + "WHERE a.id = ?", account_id)
+        if row is None:
+            raise _removed(account_id)
+        return account_of(row)
 
     def active_accounts(self) -> Sequence[Account]:
         """All accounts that are polled (not refused), the most overdue first."""
@@ -75,7 +78,7 @@ class Accounts(Rows):
             with translated():
                 return self._vault.open(account_id)
         except VaultError:
-            self._by_id(account_id)  # its secret went with it
+            self.account_by_id(account_id)  # its secret went with it
             raise
 
     def remove_account(self, user_id: int, label: str) -> None:
@@ -88,17 +91,17 @@ class Accounts(Rows):
     def replace_credential(self, account_id: int, credential: Credential, now: datetime) -> Account:
         """Seal a new credential for a refused account and poll it again at once."""
         with self._writing() as conn:
-            _accept(conn, self._by_id(account_id), now)
+            _accept(conn, self.account_by_id(account_id), now)
             conn.execute("DELETE FROM key_checks WHERE account_id = ?", (account_id,))
             self._vault.seal(account_id, credential)
         wipe_log(self._db.conn)
-        return self._by_id(account_id)
+        return self.account_by_id(account_id)
 
     def resume(self, account_id: int, now: datetime) -> Account:
         """Poll a refused account again at once, with the credential it has."""
         with self._writing() as conn:
-            _accept(conn, self._by_id(account_id), now)
-            return self._by_id(account_id)
+            _accept(conn, self.account_by_id(account_id), now)
+            return self.account_by_id(account_id)
 
     def rename_account(self, user_id: int, old: str, new: str) -> None:
         """`NoSuchAccount` or `LabelTaken`; history, shares and alerts stay with the account."""
@@ -158,7 +161,7 @@ class Accounts(Rows):
     def share(self, chat_id: int, account_id: int, *, amounts: bool, now: datetime) -> None:
         """Let a group see an account; sharing again changes whether amounts show."""
         with self._writing() as conn:
-            self._by_id(account_id)
+            self.account_by_id(account_id)
             conn.execute(
                 "INSERT INTO shares (chat_id, account_id, amounts, created_at) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (chat_id, account_id) DO UPDATE SET amounts = excluded.amounts",
@@ -187,12 +190,6 @@ class Accounts(Rows):
             chat_id,
         )
         return [(account_of(row), bool(row["amounts"])) for row in rows]
-
-    def _by_id(self, account_id: int) -> Account:
-        row = self._one(ACCOUNT + "WHERE a.id = ?", account_id)
-        if row is None:
-            raise _removed(account_id)
-        return account_of(row)
 
     def _refuse_taken(self, user_id: int, label: str, outcome: str) -> None:
         row = self._one("SELECT label FROM accounts WHERE user_id = ? AND label_key = ?", user_id, _key(label))

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from marginbot.domain.alerting import AlertState, Mute, Reason
+from marginbot.domain.alerting import ACCOUNT, AlertState, Mute, Reason
 from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import UNNUMBERED, DropReason, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.due import urgency_of
 from marginbot.flow.ports import Account, CycleRecord, Standing
 from marginbot.store.codec import FACTS, MUTE, REPORT, STATE, text_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from marginbot.flow.ports import Person
 from marginbot.store.channels import ChannelRows
 from marginbot.store.codec import text_of
 from marginbot.store.database import wipe_log
-from marginbot.store.people import ensure_person
+from marginbot.store.people import code_hash, ensure_person
 
 
 class BuddyRows(ChannelRows):
@@ -31,7 +30,7 @@ class BuddyRows(ChannelRows):
             conn.execute(
                 "INSERT INTO buddy_questions (code_hash, user_id, from_grade, delay_seconds, expires_at) "
                 "VALUES (?, ?, ?, ?, ?)",
-                (_hash(code), person.user_id, int(from_grade), int(delay.total_seconds()), text_of(until)),
+                (code_hash(code), person.user_id, int(from_grade), int(delay.total_seconds()), text_of(until)),
             )
 
     def asked(self, code: str, now: datetime) -> Asked | None:
@@ -39,7 +38,7 @@ class BuddyRows(ChannelRows):
         row = self._one(
             "SELECT q.user_id, p.name, q.from_grade, q.delay_seconds FROM buddy_questions q "
             "JOIN people p ON p.user_id = q.user_id WHERE q.code_hash = ? AND q.expires_at > ?",
-            _hash(code),
+            code_hash(code),
             text_of(now),
         )
         if row is None:
@@ -50,12 +49,12 @@ class BuddyRows(ChannelRows):
     def close_question(self, code: str) -> None:
         """It was answered with no."""
         with self._writing() as conn:
-            conn.execute("DELETE FROM buddy_questions WHERE code_hash = ?", (_hash(code),))
+            conn.execute("DELETE FROM buddy_questions WHERE code_hash = ?", (code_hash(code),))
 
     def add_buddy(self, asked: Asked, code: str, buddy: Person, now: datetime) -> Channel:
         """The answer is yes: the question is used up and the channel is there, in one transaction."""
         with self._writing() as conn:
-            used = conn.execute("DELETE FROM buddy_questions WHERE code_hash = ?", (_hash(code),))
+            used = conn.execute("DELETE FROM buddy_questions WHERE code_hash = ?", (code_hash(code),))
             if used.rowcount != 1:
                 raise RequestError("answered before", advice="This question was answered before. Nothing was changed.")
             if self._is_buddy(conn, buddy.user_id, asked.owner.user_id):
@@ -106,7 +105,3 @@ class BuddyRows(ChannelRows):
             (buddy_id, owner_id),
         ).fetchone()
         return found is not None
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.strip().encode()).hexdigest()

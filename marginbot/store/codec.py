@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.by_object import ByObject
 from marginbot.domain.grading import Ladders
+from marginbot.domain.history import EPOCH
 from marginbot.domain.notices import Facts
 from marginbot.domain.passport import KeyCheck
 from marginbot.domain.report import AccountReport
@@ -23,7 +24,6 @@ from marginbot.flow.ports import LastReading
 
 T = TypeVar("T")
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 # JSON has no infinity; left alone it would turn into null, which means something else here.

@@ -53,10 +53,6 @@ _AMONG = "id IN (SELECT value FROM json_each(?))"
 class Outbox(Rows):
     """What is still to be told, and what became of it. A notice whose account is gone is gone as well."""
 
-    def pending_notices(self) -> Sequence[Notice]:
-        """All notices that are neither sent nor dropped and are due or not, oldest first."""
-        return _readable(self._all(_NOTICE + "WHERE status = 'pending' ORDER BY id"))
-
     def account_notices(self, account_ids: Sequence[int], since: datetime) -> Sequence[Notice]:
         """Notices about accounts as a whole (not a pool) written since, without those given up."""
         where = "WHERE account_id = ? AND subject = '' AND created_at >= ? AND status <> 'dropped' ORDER BY id"
@@ -92,25 +88,18 @@ class Outbox(Rows):
             )
         return [taken[wanted] for wanted in notice_ids if wanted in taken]
 
-    def begin_attempt(self, notice_id: int, now: datetime) -> None:
-        """Count an attempt of one notice."""
-        self.begin_attempts([notice_id], now, now)
-
     def finish_attempts(
         self, notice_ids: Sequence[int], outcome: Outcome, next_attempt_at: datetime | None, now: datetime
     ) -> None:
-        """Record what became of one message, for all the notices it carried, in one transaction."""
+        """Record what became of one message, for all the notices it carried, in one transaction.
+
+        `Sent` closes them, `Unreachable` drops them; after `Moved` (see `move_chat`) they are pending again. A notice
+        removed meanwhile is left alone; one that was dropped meanwhile stays so, unless it turns out to have been
+        accepted.
+        """
         with self._writing() as conn:
             for notice_id in notice_ids:
                 _note_outcome(conn, notice_id, outcome, next_attempt_at, now)
-
-    def finish_attempt(self, notice_id: int, outcome: Outcome, next_attempt_at: datetime | None, now: datetime) -> None:
-        """Record what became of an attempt. `Sent` closes it, `Unreachable` drops it.
-
-        After `Moved` (see `move_chat`) it is pending again. A notice removed meanwhile is left alone; one that was
-        dropped meanwhile stays so, unless it turns out to have been accepted.
-        """
-        self.finish_attempts([notice_id], outcome, next_attempt_at, now)
 
     def hasten(self, notice_ids: Sequence[int], now: datetime) -> None:
         """Pending notices that were to wait longer are due now."""

@@ -1,4 +1,4 @@
-"""People, invitations, and the database's own notes."""
+"""People and invitations."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class People(Rows):
         with self._writing() as conn:
             conn.execute(
                 "INSERT INTO invites (code_hash, created_by, created_at, expires_at) VALUES (?, ?, ?, ?)",
-                (_hash(code), by, text_of(now), text_of(expires_at)),
+                (code_hash(code), by, text_of(now), text_of(expires_at)),
             )
 
     def redeem_invite(self, code: str, user_id: int, now: datetime) -> None:
@@ -95,7 +95,7 @@ class People(Rows):
             used = conn.execute(
                 "UPDATE invites SET used_by = ?, used_at = ? "
                 "WHERE code_hash = ? AND used_by IS NULL AND expires_at > ?",
-                (user_id, text_of(now), _hash(code), text_of(now)),
+                (user_id, text_of(now), code_hash(code), text_of(now)),
             )
             if used.rowcount != 1:
                 raise BadInvite("the invite code is unknown, used or expired", advice=_BAD_INVITE)
@@ -109,19 +109,6 @@ class People(Rows):
             conn.execute("DELETE FROM invites WHERE used_by = ? OR created_by = ?", (user_id, user_id))
             conn.execute("DELETE FROM meta WHERE name = ?", (_unreachable(user_id),))
         wipe_log(self._db.conn)
-
-    def get_meta(self, name: str) -> str | None:
-        """A note of the bot about itself."""
-        row = self._one("SELECT value FROM meta WHERE name = ?", name)
-        return None if row is None else str(row["value"])
-
-    def set_meta(self, name: str, value: str) -> None:
-        """Write such a note, replacing the one before."""
-        with self._writing() as conn:
-            conn.execute(
-                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (name, value),
-            )
 
 
 def upsert_person(conn: sqlite3.Connection, person: Person, chat_id: int) -> None:
@@ -161,5 +148,6 @@ def _unreachable(user_id: int) -> str:
     return f"{_UNREACHABLE}{user_id}"
 
 
-def _hash(code: str) -> str:
+def code_hash(code: str) -> str:
+    """What is kept of a code that somebody holds."""
     return hashlib.sha256(code.strip().encode()).hexdigest()

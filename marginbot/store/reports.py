@@ -132,9 +132,9 @@ class ReportRows(HoursRows):
 
     def _cursor(self) -> int:
         """The last message that was looked at. A database of before begins now: old stories are not told."""
-        row = self._one("SELECT value FROM meta WHERE name = ?", CURSOR)
-        if row is not None:
-            return int(row["value"])
+        kept = self.get_meta(CURSOR)
+        if kept is not None:
+            return int(kept)
         newest = self._newest()
         self._set_cursor(newest)
         return newest
@@ -144,8 +144,4 @@ class ReportRows(HoursRows):
         return 0 if row is None else int(row["newest"])
 
     def _set_cursor(self, notice_id: int) -> None:
-        with self._writing() as conn:
-            conn.execute(
-                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (CURSOR, str(notice_id)),
-            )
+        self.set_meta(CURSOR, str(notice_id))

@@ -37,6 +37,19 @@ class Rows:
             finally:
                 self._is_together = False
 
+    def get_meta(self, name: str) -> str | None:
+        """A note of the bot about itself."""
+        row = self._one("SELECT value FROM meta WHERE name = ?", name)
+        return None if row is None else str(row["value"])
+
+    def set_meta(self, name: str, value: str) -> None:
+        """Write such a note, replacing the one before."""
+        with self._writing() as conn:
+            conn.execute(
+                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (name, value),
+            )
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if self._is_together and not self._db.conn.in_transaction:

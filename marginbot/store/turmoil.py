@@ -7,12 +7,12 @@ from datetime import datetime
 from marginbot.domain.alerting import Reason
 from marginbot.domain.turmoil import TurmoilState
 from marginbot.store.codec import TURMOIL, text_of
-from marginbot.store.people import People
+from marginbot.store.rows import Rows
 
 NAME = "turmoil"
 
 
-class TurmoilRows(People):
+class TurmoilRows(Rows):
     """The market as the store knows it."""
 
     def worsened_since(self, at: datetime) -> frozenset[int]:

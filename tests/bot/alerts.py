@@ -10,6 +10,7 @@ from marginbot.domain.outcomes import Sent
 from marginbot.flow.ports import Account, CycleRecord
 from tests.bot.builders import facts, pool, report
 from tests.bot.conftest import Desk
+from tests.outbox import pending as pending_in
 
 CRITICAL = AlertState(grade=Grade.CRITICAL, announced=Grade.CRITICAL, episode=1, number=1)
 
@@ -38,8 +39,8 @@ def alerted(desk: Desk, account: Account, *, state: AlertState = CRITICAL, subje
             next_due_at=now,
         )
     )
-    [pending] = [n for n in desk.store.pending_notices() if n.account_id == account.id]
-    desk.store.finish_attempt(pending.id, Sent(77), None, now)
+    [pending] = [n for n in pending_in(desk.store) if n.account_id == account.id]
+    desk.store.finish_attempts([pending.id], Sent(77), None, now)
     return pending
 
 

@@ -98,18 +98,18 @@ async def test_failure_08_one_refused_message_silences_nobody_and_a_closed_chat_
 ) -> None:
     account = desk.add(ALICE)
     refused = news(desk, account, 2)
-    desk.store.finish_attempt(refused, Unreachable("Bad Request: chat not found"), None, desk.clock())
+    desk.store.finish_attempts([refused], Unreachable("Bad Request: chat not found"), None, desk.clock())
     assert status_of(desk, news(desk, account, 3))[0] == "pending"
     desk.store.lost_contact(ALICE, "blocked by the person", desk.clock())
     assert status_of(desk, news(desk, account, 4))[0] == "dropped"
     desk.clock.ahead = timedelta(hours=1, seconds=1)
     tried = news(desk, account, 5)
     assert status_of(desk, tried)[0] == "pending"
-    desk.store.begin_attempt(tried, desk.clock())
+    desk.store.begin_attempts([tried], desk.clock(), desk.clock())
     assert status_of(desk, news(desk, account, 6))[0] == "dropped"
-    desk.store.finish_attempt(tried, Sent(99), None, desk.clock())
+    desk.store.finish_attempts([tried], Sent(99), None, desk.clock())
     refused = news(desk, account, 7)
-    desk.store.finish_attempt(refused, Unreachable("Bad Request: chat not found"), None, desk.clock())
+    desk.store.finish_attempts([refused], Unreachable("Bad Request: chat not found"), None, desk.clock())
     assert status_of(desk, news(desk, account, 8))[0] == "pending", "the old word no longer counts"
 
 

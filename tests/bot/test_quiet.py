@@ -8,7 +8,7 @@ import pytest
 
 from marginbot.bot.commands.quiet import ack, is_acknowledgement, snooze
 from marginbot.bot.presses import Press, press
-from marginbot.domain.alerting import AlertState, MuteKind, Reason
+from marginbot.domain.alerting import ACCOUNT, AlertState, MuteKind, Reason
 from marginbot.domain.errors import (
     Cause,
     NotAllowed,
@@ -16,11 +16,11 @@ from marginbot.domain.errors import (
 )
 from marginbot.domain.grading import Grade
 from marginbot.domain.notices import NewNotice
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import CycleRecord
 from tests.bot.alerts import CRITICAL, alerted, mute_of, pressed
 from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, NOW, facts
 from tests.bot.conftest import Desk
+from tests.outbox import pending as pending_in
 
 
 async def test_acknowledge_by_command_reply_and_button(desk: Desk) -> None:
@@ -117,7 +117,7 @@ async def test_the_message_about_a_whole_account_quiets_its_pools(desk: Desk) ->
             account_id=account.id, at=now, report=None, states={ACCOUNT: CRITICAL}, notices=[back], next_due_at=now
         )
     )
-    [pending] = desk.store.pending_notices()
+    [pending] = pending_in(desk.store)
     await pressed(desk, ALICE, f"ack:{pending.id}")
     assert mute_of(desk, account) is not None
 

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from marginbot.bot import render_account, render_status
 from marginbot.bot.render import LIMIT, length, pages, to_plain, to_rich
 from marginbot.bot.render_status import View
-from marginbot.domain.alerting import AlertState, Mute, MuteKind
+from marginbot.domain.alerting import ACCOUNT, AlertState, Mute, MuteKind
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import DEFAULT_LADDERS, Grade
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.ports import Credential, Standing
 from marginbot.flow.preferences import Quieted
 from marginbot.flow.registration import Request

@@ -18,6 +18,7 @@ from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.store import SqliteStore, open_store
 from tests.exchanges.kit import ALICE, KEY, SECRET, D, now, reading
+from tests.outbox import pending as pending_in
 from tests.servers.base import wall_clock_ms
 from tests.sim.books import wallets
 
@@ -128,11 +129,11 @@ async def test_from_one_day_to_the_next(exchange: SimulatedExchange, store: Sqli
     async with reading(exchange.url, VENUE) as reader:
         watch = TierWatch(reader, store, lambda: clock[0])
         assert await watch.check_next() == VENUE
-        assert not store.pending_notices()
+        assert not pending_in(store)
         exchange.faults.edit(BRACKETS, stricter)
         clock[0] += EVERY
         assert await watch.check_next() == VENUE
-    (told,) = store.pending_notices()
+    (told,) = pending_in(store)
     news = told.facts.terms
     assert told.account_id == account.id
     assert news is not None

@@ -16,6 +16,7 @@ from marginbot.store.database import StoreFailed
 from tests.builders import long_at, pool, position, snapshot
 from tests.fakes import FakeReader
 from tests.flow.conftest import ALICE, BOB, SETTINGS, Ledger, World
+from tests.outbox import pending as pending_in
 
 CALM, CRITICAL = long_at(100), long_at(91.9)
 
@@ -186,7 +187,7 @@ async def test_an_account_removed_while_it_is_read_leaves_nothing_behind(world: 
 
     world.reader.accounts["11-main"] = removed_meanwhile  # type: ignore[assignment]
     await world.after(0)
-    assert world.store.pending_notices() == []
+    assert pending_in(world.store) == []
     assert world.cycle.completed_at == world.clock.now
     with pytest.raises(NoSuchAccount):
         world.store.credential(account.id)

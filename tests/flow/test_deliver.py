@@ -16,6 +16,7 @@ from marginbot.flow.ports import Account, Credential, CycleRecord, Person
 from tests.builders import Clock
 from tests.fakes import FakeMessenger
 from tests.flow.conftest import ALICE, BOB, Ledger
+from tests.outbox import pending as pending_in
 
 NETWORK = TryAgain("connection reset")
 CRITICAL, EMERGENCY, WARNING = Grade.CRITICAL, Grade.EMERGENCY, Grade.WARNING
@@ -56,7 +57,7 @@ class Post:
                 next_due_at=self.clock.now,
             )
         )
-        return self.store.pending_notices()[-1].id
+        return pending_in(self.store)[-1].id
 
     async def after(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -64,7 +65,7 @@ class Post:
 
     @property
     def pending(self) -> Sequence[Notice]:
-        return self.store.pending_notices()
+        return pending_in(self.store)
 
     def dropped(self) -> dict[int, str]:
         rows = self.store._db.query("SELECT id, drop_reason FROM notices WHERE status = 'dropped'")
@@ -245,7 +246,7 @@ async def test_news_that_nothing_can_be_seen_still_is_dropped_when_it_was_acknow
 async def test_failure_02_a_crash_while_sending_repeats_the_notice_as_a_repeat(post: Post) -> None:
     """The process dies after the request left and before its outcome was written: sent again, marked."""
     notice_id = post.write(post.account(ALICE), CRITICAL)
-    post.store.begin_attempt(notice_id, post.clock.now)
+    post.store.begin_attempts([notice_id], post.clock.now, post.clock.now)
     await post.after(20)
     [repeated] = post.messenger.accepted
     assert (repeated.id, repeated.attempts) == (notice_id, 1)

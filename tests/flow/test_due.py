@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from marginbot.domain.alerting import ACCOUNT
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
 from marginbot.flow.cycle import Cycle
-from marginbot.flow.decide import ACCOUNT
 from marginbot.flow.late import LateWatch
 from marginbot.flow.ports import Account
 from tests.builders import long_at

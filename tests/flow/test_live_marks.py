@@ -16,6 +16,7 @@ from marginbot.flow.live_marks import LiveMarks
 from marginbot.flow.ports import Account
 from tests.builders import long_at
 from tests.flow.conftest import ALICE, BOB, World
+from tests.outbox import pending as pending_in
 
 BTC = "BTC/USDT:USDT"
 CALM = long_at(100)
@@ -131,7 +132,7 @@ async def test_the_message_names_the_projection(world: World, live: Live) -> Non
     await live.start()
     world.reader.accounts["11-main"] = VenueDown("503")
     await live.tick(91.9)
-    [notice] = world.store.pending_notices()
+    [notice] = pending_in(world.store)
     assert isinstance(notice, Notice)
     told = alert(notice, world.clock.now)
     assert "<b>CRITICAL</b> · main" in told.splitlines()[0]

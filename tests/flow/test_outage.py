@@ -8,12 +8,13 @@ from marginbot.domain.errors import BadPayload, ReadingError, VenueDown
 from marginbot.domain.notices import DropReason, Notice
 from tests.builders import long_at
 from tests.flow.conftest import ALICE, BOB, World
+from tests.outbox import pending as pending_in
 
 CALM, WARNING = long_at(100), long_at(93.5)
 
 
 def to_send(world: World) -> list[Notice]:
-    return [n for n in world.store.pending_notices() if n.subject == ""]
+    return [n for n in pending_in(world.store) if n.subject == ""]
 
 
 def dropped(world: World) -> list[str]:

@@ -17,6 +17,7 @@ from marginbot.flow.registration import Registration
 from tests.builders import Clock, long_at
 from tests.fakes import FakeReader
 from tests.flow.conftest import ALICE, Ledger
+from tests.outbox import pending as pending_in
 
 READ_ONLY = Passport(can_read=True, can_trade=False, can_withdraw=False, ip_restricted=True)
 WITHDRAWS = replace(READ_ONLY, can_withdraw=True)
@@ -63,7 +64,7 @@ async def test_what_was_found_at_registration_is_kept_and_no_news_later(
     assert (kept.latest, kept.checked_at) == (passport, clock.now)
     clock.advance(86_401)
     assert await checks.check_next() == account
-    assert not store.pending_notices()
+    assert not pending_in(store)
 
 
 async def test_every_key_is_looked_at_once_a_day_one_at_a_time(
@@ -97,7 +98,7 @@ async def test_the_owner_is_told_of_a_change_once_through_the_outbox(
     for _ in range(3):
         clock.advance(86_401)
         await checks.check_next()
-    [notice] = store.pending_notices()
+    [notice] = pending_in(store)
     assert notice.facts.key_news == (
         KeyNews.CAN_WITHDRAW,
         KeyNews.OPEN_TO_ALL_ADDRESSES,
@@ -116,7 +117,7 @@ async def test_a_silent_venue_changes_nothing(
     kept = store.key_check(account.id)
     assert kept is not None
     assert (kept.latest, kept.known.can_withdraw) == (SILENT, False)
-    assert not store.pending_notices()
+    assert not pending_in(store)
 
 
 async def test_the_answer_about_a_key_that_was_replaced_or_removed_meanwhile_is_dropped(
@@ -138,7 +139,7 @@ async def test_the_answer_about_a_key_that_was_replaced_or_removed_meanwhile_is_
     reader.passport = asked  # type: ignore[method-assign]
     await checks.check_next()
     assert store.key_check(account.id) is None, "a new key has no passport yet"
-    assert not store.pending_notices()
+    assert not pending_in(store)
 
     await checks.check_next()
-    assert not store.pending_notices()
+    assert not pending_in(store)

@@ -21,6 +21,7 @@ from marginbot.flow.preferences import Preferences, parse_duration
 from marginbot.store import StoreFailed
 from tests.builders import T0, long_at
 from tests.flow.conftest import ALICE, BOB, CHARLIE, World
+from tests.outbox import pending as pending_in
 
 MINUTE = timedelta(minutes=1)
 CALM, CRITICAL = long_at(100), long_at(91.9)
@@ -214,7 +215,7 @@ async def test_an_account_that_cannot_be_read_can_be_quieted_too(world: World, p
     world.reader.accounts["11-main"] = VenueDown("no answer")
     while not world.store.told(account):
         await world.after(30)
-    [lost] = world.store.pending_notices()
+    [lost] = pending_in(world.store)
     assert preferences.quiet_notice(11, lost, timedelta(hours=3), world.clock.now) is not None
     for _ in range(5):
         await world.after(1800)
@@ -230,7 +231,7 @@ async def test_a_button_quiets_its_own_pool_while_there_is_something_to_quiet(
 ) -> None:
     world.register(ALICE, "main", CRITICAL)
     await world.after(0)
-    [notice] = world.store.pending_notices()
+    [notice] = pending_in(world.store)
     quieted = preferences.quiet_notice(11, notice, None, world.clock.now)
     assert quieted is not None
     assert quieted.mute.grade is Grade.CRITICAL
@@ -245,7 +246,7 @@ async def test_a_button_quiets_its_own_pool_while_there_is_something_to_quiet(
 async def test_a_stranger_changes_nothing_of_another_s_account(world: World, preferences: Preferences) -> None:
     account = world.register(ALICE, "main", CRITICAL)
     await world.after(0)
-    [notice] = world.store.pending_notices()
+    [notice] = pending_in(world.store)
     charlie, now = CHARLIE.user_id, world.clock.now
     with pytest.raises(NotAllowed):
         preferences.quiet_notice(charlie, notice, None, now)

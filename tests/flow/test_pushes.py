@@ -20,6 +20,7 @@ from marginbot.flow.ports import Account, Credential
 from marginbot.flow.pushes import UNNOTICED, Pushes
 from tests.builders import long_at, pool, snapshot
 from tests.flow.conftest import ALICE, World
+from tests.outbox import pending as pending_in
 
 CALL = RiskPush("margin call")
 
@@ -186,7 +187,7 @@ async def test_each_order_of_the_venue_s_own_is_told_once_even_after_a_restart(w
         await pushes.heard(account, push)
     again = Pushes(FakeSource(), world.store, world.cycle, clock=world.clock)
     await again.heard(account, push)
-    first, second = world.store.pending_notices()
+    first, second = pending_in(world.store)
     assert (first.subject, second.subject) == ("liquidation 7", "auto-deleveraging 8")
     assert (first.facts.forced, second.facts.forced, first.sound) == (CLOSE, other, True)
     assert world.store.states(account.id)["cross:USDT"].grade is Grade.OK, "margin is judged by readings alone"

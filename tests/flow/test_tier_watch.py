@@ -16,6 +16,7 @@ from tests.builders import Clock, pool, position, snapshot
 from tests.domain.test_tier_changes import BTC, OLD, RAISED, terms
 from tests.fakes import FakeReader
 from tests.flow.conftest import ALICE, BOB, Ledger, World
+from tests.outbox import pending as pending_in
 
 D = Decimal
 DAY = 86_401.0
@@ -37,9 +38,9 @@ async def changed(world: World, watch: TierWatch, old: Terms, new: Terms | Excep
     await world.cycle.run()
     world.reader.required["bybit"] = new
     world.clock.advance(DAY)
-    before = len(world.store.pending_notices())
+    before = len(pending_in(world.store))
     assert await watch.check_next() == "bybit"
-    return list(world.store.pending_notices()[before:])
+    return list(pending_in(world.store)[before:])
 
 
 async def test_the_owner_is_told_what_the_change_does(world: World, watch: TierWatch) -> None:
@@ -61,7 +62,7 @@ async def test_a_change_is_told_once(world: World, watch: TierWatch) -> None:
     assert len(await changed(world, watch, terms(OLD), terms(RAISED))) == 1
     world.clock.advance(DAY)
     assert await watch.check_next() == "bybit"
-    assert len(world.store.pending_notices()) == 1
+    assert len(pending_in(world.store)) == 1
 
 
 async def test_one_message_a_person_with_all_their_accounts_the_worst_first(world: World, watch: TierWatch) -> None:
@@ -127,7 +128,7 @@ async def test_an_account_that_cannot_be_read_is_named(world: World, watch: Tier
     world.reader.required["bybit"] = Terms(tiers={BTC: RAISED, "OTHER": RAISED})
     world.clock.advance(DAY)
     await watch.check_next()
-    (told,) = world.store.pending_notices()
+    (told,) = pending_in(world.store)
     assert told.account_id == account.id
     assert told.facts.terms is not None
     assert (told.facts.terms.unread, told.facts.terms.effects) == (("main",), ())
@@ -147,7 +148,7 @@ async def test_a_venue_that_does_not_answer_keeps_its_old_terms(
     world.reader.required["bybit"] = terms(RAISED)
     world.clock.advance(DAY)
     await watch.check_next()
-    assert len(world.store.pending_notices()) == 1
+    assert len(pending_in(world.store)) == 1
 
 
 async def test_each_venue_is_looked_at_once_a_day_and_silence_half_an_hour_later(
@@ -185,7 +186,7 @@ async def test_an_account_removed_while_it_was_read_is_left_out(world: World, wa
     world.reader.required["bybit"] = terms(RAISED)
     world.clock.advance(DAY)
     await watch.check_next()
-    assert [notice.user_id for notice in world.store.pending_notices()] == [22]
+    assert [notice.user_id for notice in pending_in(world.store)] == [22]
 
 
 async def test_a_restart_begins_with_what_was_kept(world: World, watch: TierWatch) -> None:

@@ -8,6 +8,7 @@ from marginbot.domain.errors import Cause, LabelTaken, NoSuchAccount
 from marginbot.domain.grading import DEFAULT_LADDERS, Ladders
 from marginbot.flow.ports import Credential, Store
 from marginbot.store import SqliteStore
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, BOB, CHARLIE, CREDENTIAL, GROUP, MINUTE, NOW, POOL, add, cycle_record
 
 CAREFUL = Ladders(ratio=(0.3, 0.4, 0.5, 0.6))
@@ -99,7 +100,7 @@ def test_removing_takes_everything_of_the_account_and_nothing_else(store: Sqlite
     for table in tables:
         owners = {owner for (owner,) in store._db.conn.execute(f"SELECT account_id FROM {table}")}
         assert owners == {second.id}, table
-    assert [n.account_id for n in store.pending_notices()] == [second.id]
+    assert [n.account_id for n in pending_in(store)] == [second.id]
     with pytest.raises(NoSuchAccount):
         store.credential(first.id)
 

@@ -17,6 +17,7 @@ from marginbot.store import SqliteStore, StoreFailed, open_store
 from marginbot.store.alerts import kept_mute
 from tests.builders import D, position, snapshot
 from tests.builders import pool as one_pool
+from tests.outbox import pending as pending_in
 from tests.store.builders import (
     KEY,
     MINUTE,
@@ -43,7 +44,7 @@ def test_a_record_can_be_read_back(store: SqliteStore) -> None:
     standing = store.standing(account)
     assert standing.report == record.report
     assert standing.states == record.states == store.states(account.id)
-    assert [(n.facts, n.sound, n.created_at) for n in store.pending_notices()] == [(notice(account).facts, True, NOW)]
+    assert [(n.facts, n.sound, n.created_at) for n in pending_in(store)] == [(notice(account).facts, True, NOW)]
     assert store.active_accounts()[0].next_due_at == NOW + MINUTE
 
 
@@ -105,11 +106,11 @@ def test_the_same_notice_is_written_once(store: SqliteStore, caplog: pytest.LogC
     account = add(store)
     store.record(cycle_record(account))
     store.record(cycle_record(account))
-    assert len(store.pending_notices()) == 1
+    assert len(pending_in(store)) == 1
     assert "exists already" in caplog.text
     more = [notice(account, number=2), notice(account, episode=2), notice(account, subject="")]
     store.record(cycle_record(account, notices=more))
-    assert len(store.pending_notices()) == 4
+    assert len(pending_in(store)) == 4
 
 
 def test_a_report_of_another_time_is_unknown_not_wrong(store: SqliteStore) -> None:
@@ -196,7 +197,7 @@ def test_a_failing_statement_leaves_nothing_of_the_record(store: SqliteStore, ta
     assert store.account(account.user_id, "main").next_due_at is None
     store._db.execute("DROP TRIGGER dies")
     store.record(cycle_record(account))
-    assert len(store.pending_notices()) == 1
+    assert len(pending_in(store)) == 1
 
 
 def test_failure_02_killed_anywhere_in_a_record_it_is_there_whole_or_not_at_all(path: Path) -> None:

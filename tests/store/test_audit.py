@@ -20,6 +20,7 @@ from marginbot.domain.outcomes import Sent, TryAgain
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, StoreFailed
 from marginbot.store.audit import AuditFile, holes
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, BOB, MINUTE, NOW, POOL, account_report, add, cycle_record, mute, notice, state
 
 RULES = AuditRules(poll_interval=timedelta(seconds=30), stale_after=timedelta(seconds=180))
@@ -36,8 +37,8 @@ def kinds(store: SqliteStore, now: datetime = NOW + SECOND) -> list[Kind]:
 
 
 def accept(store: SqliteStore, at: datetime = NOW) -> None:
-    for pending in store.pending_notices():
-        store.finish_attempt(pending.id, Sent(pending.id), None, at)
+    for pending in pending_in(store):
+        store.finish_attempts([pending.id], Sent(pending.id), None, at)
 
 
 def told(store: SqliteStore, label: str = "main") -> Account:
@@ -101,7 +102,7 @@ def test_a_message_to_somebody_else_does_not_count(store: SqliteStore) -> None:
 def test_a_last_message_that_gave_way_to_none_does_not_count(store: SqliteStore) -> None:
     account = add(store)
     store.record(cycle_record(account))
-    [pending] = store.pending_notices()
+    [pending] = pending_in(store)
     store.drop_notice(pending.id, DropReason.OVERTAKEN, NOW)
     assert kinds(store) == [Kind.UNTOLD]
 
@@ -109,7 +110,7 @@ def test_a_last_message_that_gave_way_to_none_does_not_count(store: SqliteStore)
 @pytest.mark.parametrize("reason", [DropReason.UNREACHABLE, DropReason.ACKNOWLEDGED])
 def test_a_message_given_up_for_cause_has_an_outcome(store: SqliteStore, reason: DropReason) -> None:
     store.record(cycle_record(add(store)))
-    store.drop_notice(store.pending_notices()[0].id, reason, NOW)
+    store.drop_notice(pending_in(store)[0].id, reason, NOW)
     assert kinds(store) == []
 
 
@@ -142,9 +143,9 @@ def test_a_message_not_accepted_in_time(
 def test_a_flood_wait_is_named_as_such(store: SqliteStore) -> None:
     account = add(store)
     store.record(cycle_record(account))
-    [pending] = store.pending_notices()
+    [pending] = pending_in(store)
     asked = TryAgain("RetryAfter: Flood control exceeded. Retry in 300 seconds", timedelta(seconds=300))
-    store.finish_attempt(pending.id, asked, NOW + 5 * MINUTE, NOW)
+    store.finish_attempts([pending.id], asked, NOW + 5 * MINUTE, NOW)
     assert kinds(store, NOW + 61 * SECOND) == [Kind.FLOOD_WAIT]
 
 
@@ -311,7 +312,7 @@ def test_a_message_held_for_quiet_hours_is_late_only_after_their_end(store: Sqli
     ends = NOW + 60 * MINUTE
     fresh = account_report(taken_at=ends + 5 * MINUTE)
     store.record(cycle_record(account, notices=[held], states={"": CALM, POOL: CALM}, report=fresh))
-    store.hold_notice(store.pending_notices()[0].id, ends)
+    store.hold_notice(pending_in(store)[0].id, ends)
     assert kinds(store, ends + 5 * MINUTE) == []
     assert kinds(store, ends + 5 * MINUTE + SECOND) == [Kind.OVERDUE]
 
@@ -344,7 +345,7 @@ def test_quiet_hours_that_end_early_excuse_no_lateness_after_that(
     late = ends + 5 * MINUTE
     fresh = account_report(taken_at=late)
     store.record(cycle_record(account, notices=[held], states={"": CALM, POOL: CALM}, report=fresh))
-    store.hold_notice(store.pending_notices()[0].id, HELD_UNTIL)
+    store.hold_notice(pending_in(store)[0].id, HELD_UNTIL)
     change(store, account.user_id)
     assert kinds(store, late) == []
     assert kinds(store, late + SECOND) == [Kind.OVERDUE]

@@ -13,6 +13,7 @@ import pytest
 from marginbot.domain.errors import ConfigError, WrongMasterKey
 from marginbot.store import SqliteStore, backup, instance_lock, open_store, restore
 from marginbot.store.database import companions
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, CREDENTIAL, KEY, OTHER_KEY, add, cycle_record, dies_at, rows
 
 
@@ -99,7 +100,7 @@ def test_failure_26_restored_pending_notices_go_out_as_repeats(path: Path, copy:
     elsewhere = path.with_name("elsewhere.db")
     restore(copy, elsewhere)
     store = open_store(elsewhere, KEY)
-    assert [n.attempts for n in store.pending_notices()] == [1]
+    assert [n.attempts for n in pending_in(store)] == [1]
     store.close()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from marginbot.domain.board import Board
 from marginbot.domain.grading import Grade
 from marginbot.store import SqliteStore
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, GROUP, MINUTE, NOW, add, cycle_record
 
 SUPERGROUP = -1001234567890
@@ -49,7 +50,7 @@ def test_a_board_goes_on_without_whoever_started_it(store: SqliteStore) -> None:
 def test_an_alert_is_due_from_its_time_on_and_not_while_it_is_held_back_or_once_it_is_sent(store: SqliteStore) -> None:
     assert not store.is_alert_due(NOW)
     store.record(cycle_record(add(store)))
-    [notice] = store.pending_notices()
+    [notice] = pending_in(store)
     assert store.is_alert_due(NOW + MINUTE)
     store.hold_notice(notice.id, NOW + 3 * MINUTE)
     assert not store.is_alert_due(NOW + MINUTE)

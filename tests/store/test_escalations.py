@@ -17,6 +17,7 @@ from marginbot.domain.hours import QuietHours
 from marginbot.domain.outcomes import Unreachable
 from marginbot.flow.ports import Account
 from marginbot.store import SqliteStore, open_store
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, KEY, MINUTE, NOW, POOL, add, cycle_record, dies_at, mute, state
 from tests.store.test_channels import channel
 
@@ -109,8 +110,8 @@ def test_an_unreachable_chat_is_not_waited_for(store: SqliteStore) -> None:
     store.record(cycle_record(account))
     store.plan_steps(NOW)
     assert list(store.due_channels(NOW)) == []
-    [pending] = store.pending_notices()
-    store.finish_attempt(pending.id, Unreachable("blocked"), None, NOW)
+    [pending] = pending_in(store)
+    store.finish_attempts([pending.id], Unreachable("blocked"), None, NOW)
     assert rung(store, made, NOW + MINUTE / 60).items
 
 

@@ -10,12 +10,13 @@ import pytest
 from marginbot.domain.notices import DropReason, Notice
 from marginbot.domain.outcomes import Moved, Sent, TryAgain, Unreachable
 from marginbot.store import SqliteStore
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, GROUP, MINUTE, NOW, POOL, add, cycle_record, notice
 
 
 def one(store: SqliteStore) -> Notice:
     store.record(cycle_record(add(store)))
-    (pending,) = store.pending_notices()
+    (pending,) = pending_in(store)
     return pending
 
 
@@ -25,15 +26,15 @@ def column(store: SqliteStore, name: str) -> object:
 
 def test_failure_01_only_an_accepted_notice_counts_as_sent(store: SqliteStore) -> None:
     written = one(store)
-    store.begin_attempt(written.id, NOW)
-    assert [n.attempts for n in store.pending_notices()] == [1]
-    store.finish_attempt(written.id, TryAgain("timed out"), NOW + MINUTE, NOW)
-    (again,) = store.pending_notices()
+    store.begin_attempts([written.id], NOW, NOW)
+    assert [n.attempts for n in pending_in(store)] == [1]
+    store.finish_attempts([written.id], TryAgain("timed out"), NOW + MINUTE, NOW)
+    (again,) = pending_in(store)
     assert (again.attempts, again.next_attempt_at) == (1, NOW + MINUTE)
     assert column(store, "last_error") == "timed out"
-    store.begin_attempt(written.id, NOW + MINUTE)
-    store.finish_attempt(written.id, Sent(77), None, NOW + MINUTE)
-    assert store.pending_notices() == []
+    store.begin_attempts([written.id], NOW + MINUTE, NOW + MINUTE)
+    store.finish_attempts([written.id], Sent(77), None, NOW + MINUTE)
+    assert pending_in(store) == []
     assert column(store, "accepted_at") is not None
     accepted = store.notice_of_message(ALICE.user_id, 77)
     assert accepted is not None
@@ -43,7 +44,7 @@ def test_failure_01_only_an_accepted_notice_counts_as_sent(store: SqliteStore) -
 
 def test_a_stranger_cannot_find_a_notice_by_its_number(store: SqliteStore) -> None:
     written = one(store)
-    store.finish_attempt(written.id, Sent(77), None, NOW)
+    store.finish_attempts([written.id], Sent(77), None, NOW)
     assert store.notice_of_message(GROUP, 77) is None
     assert store.notice_of_message(ALICE.user_id, 78) is None
     assert store.notice(written.id + 1) is None
@@ -51,8 +52,8 @@ def test_a_stranger_cannot_find_a_notice_by_its_number(store: SqliteStore) -> No
 
 def test_unreachable_drops_the_notice_and_nothing_else(store: SqliteStore) -> None:
     written = one(store)
-    store.finish_attempt(written.id, Unreachable("bot was blocked"), None, NOW)
-    assert store.pending_notices() == []
+    store.finish_attempts([written.id], Unreachable("bot was blocked"), None, NOW)
+    assert pending_in(store) == []
     assert column(store, "drop_reason") == "unreachable"
     assert column(store, "last_error") == "bot was blocked"
     assert len(store.accounts_of(ALICE.user_id)) == 1  # failure 8: never delete data because of a send error
@@ -68,16 +69,16 @@ def test_dropping_records_why_and_happens_once(store: SqliteStore) -> None:
 def test_a_late_answer_to_a_dropped_notice(store: SqliteStore) -> None:
     written = one(store)
     store.drop_notice(written.id, DropReason.OVERTAKEN, NOW)
-    store.finish_attempt(written.id, TryAgain("timed out"), NOW, NOW)
+    store.finish_attempts([written.id], TryAgain("timed out"), NOW, NOW)
     assert column(store, "status") == "dropped"
-    store.finish_attempt(written.id, Sent(5), None, NOW)
+    store.finish_attempts([written.id], Sent(5), None, NOW)
     assert (column(store, "status"), column(store, "drop_reason")) == ("sent", None)
 
 
 def test_what_was_accepted_stays_accepted(store: SqliteStore) -> None:
     written = one(store)
-    store.finish_attempt(written.id, Sent(5), None, NOW)
-    store.finish_attempt(written.id, Unreachable("late"), None, NOW)
+    store.finish_attempts([written.id], Sent(5), None, NOW)
+    store.finish_attempts([written.id], Unreachable("late"), None, NOW)
     store.drop_notice(written.id, DropReason.OVERTAKEN, NOW)
     assert (column(store, "status"), column(store, "last_error")) == ("sent", None)
 
@@ -86,7 +87,7 @@ def test_an_answer_about_a_removed_account_is_no_error(store: SqliteStore) -> No
     written = one(store)
     store.remove_account(ALICE.user_id, "main")
     for outcome in (Sent(1), TryAgain("x"), Unreachable("x"), Moved(GROUP)):
-        store.finish_attempt(written.id, outcome, None, NOW)
+        store.finish_attempts([written.id], outcome, None, NOW)
     assert store.notice(written.id) is None
 
 
@@ -95,13 +96,13 @@ def test_failure_07_a_moved_group_is_followed_everywhere(store: SqliteStore) -> 
     account = store.accounts_of(ALICE.user_id)[0]
     store.share(GROUP, account.id, amounts=True, now=NOW)
     store._db.execute("UPDATE notices SET chat_id = ?", [GROUP])
-    store.finish_attempt(written.id, Sent(9), None, NOW)
+    store.finish_attempts([written.id], Sent(9), None, NOW)
     store.record(cycle_record(account, notices=[notice(account, number=2)]))
     store._db.execute("UPDATE notices SET chat_id = ?", [GROUP])
-    (pending,) = store.pending_notices()
+    (pending,) = pending_in(store)
     store.move_chat(GROUP, GROUP - 1)
-    store.finish_attempt(pending.id, Moved(GROUP - 1), NOW, NOW)
-    assert [n.chat_id for n in store.pending_notices()] == [GROUP - 1]
+    store.finish_attempts([pending.id], Moved(GROUP - 1), NOW, NOW)
+    assert [n.chat_id for n in pending_in(store)] == [GROUP - 1]
     assert store.shared_with(GROUP) == []
     assert store.shared_with(GROUP - 1) == [(account, True)]
     assert store.notice_of_message(GROUP - 1, 9) is None  # numbers of messages do not move along
@@ -123,14 +124,14 @@ def test_failure_09_a_notice_that_cannot_be_read_holds_up_no_other(
     store._db.execute("UPDATE notices SET facts = '{}'")
     account = store.accounts_of(ALICE.user_id)[0]
     store.record(cycle_record(account, at=NOW + timedelta(seconds=1), notices=[notice(account, number=2)]))
-    assert [n.number for n in store.pending_notices()] == [2]
+    assert [n.number for n in pending_in(store)] == [2]
     assert f"notice {broken.id} cannot be read" in caplog.text
 
 
 def test_lines_say_what_decides_the_turn_without_reading_the_facts(store: SqliteStore) -> None:
     account = add(store)
     store.record(cycle_record(account))
-    [whole] = store.pending_notices()
+    [whole] = pending_in(store)
     [line] = store.pending_lines(0)
     pool = whole.facts.pool
     assert pool is not None

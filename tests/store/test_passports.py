@@ -11,6 +11,7 @@ from marginbot.domain.errors import NoSuchAccount
 from marginbot.domain.passport import Passport, checked
 from marginbot.flow.ports import Credential
 from marginbot.store import SqliteStore
+from tests.outbox import pending as pending_in
 from tests.store.builders import NOW, add, notice
 
 PASSPORT = Passport(
@@ -27,7 +28,7 @@ def test_a_look_can_be_read_back_and_is_replaced_by_the_next(store: SqliteStore)
     later = checked(replace(PASSPORT, can_withdraw=True), CHECK, NOW + timedelta(days=1))
     store.record_key_check(account.id, later, [notice(account)])
     assert store.key_check(account.id) == later
-    assert len(store.pending_notices()) == 1
+    assert len(pending_in(store)) == 1
 
 
 def test_what_is_told_and_what_is_known_are_written_together_or_not_at_all(store: SqliteStore) -> None:
@@ -35,7 +36,7 @@ def test_what_is_told_and_what_is_known_are_written_together_or_not_at_all(store
     store.remove_account(account.user_id, account.label)
     with pytest.raises(NoSuchAccount):
         store.record_key_check(account.id, CHECK, [notice(account)])
-    assert not store.pending_notices()
+    assert not pending_in(store)
 
 
 def test_a_new_key_starts_without_a_passport_and_a_removed_account_leaves_none(store: SqliteStore) -> None:

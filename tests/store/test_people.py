@@ -11,6 +11,7 @@ from marginbot.domain.alerting import DEFAULT_REMINDERS, Reminders
 from marginbot.domain.errors import BadInvite
 from marginbot.domain.outcomes import Unreachable
 from marginbot.store import SqliteStore
+from tests.outbox import pending as pending_in
 from tests.store.builders import ALICE, BOB, CHARLIE, GROUP, MINUTE, NOW, add, cycle_record
 
 WEEK = timedelta(days=7)
@@ -71,7 +72,7 @@ def test_failure_42_a_group_never_becomes_somebodys_private_chat(store: SqliteSt
 
 def test_who_writes_can_be_reached_again(store: SqliteStore) -> None:
     store.record(cycle_record(add(store)))
-    store.finish_attempt(store.pending_notices()[0].id, Unreachable("blocked"), None, NOW)
+    store.finish_attempts([pending_in(store)[0].id], Unreachable("blocked"), None, NOW)
 
     def since() -> object:
         return store._db.conn.execute("SELECT unreachable_since FROM people").fetchone()[0]

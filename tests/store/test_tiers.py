@@ -15,6 +15,7 @@ from marginbot.domain.tier_changes import KeptTerms, Terms
 from marginbot.domain.tiers import LeverageTier
 from marginbot.store import SqliteStore, open_store
 from marginbot.store.codec import TERMS
+from tests.outbox import pending as pending_in
 from tests.store.builders import KEY, NOW, add, dies_at, notice, rows
 
 D = Decimal
@@ -51,7 +52,7 @@ def test_a_removed_account_does_not_keep_the_others_from_being_told(store: Sqlit
     gone, stays = add(store, "gone"), add(store, "stays")
     store.remove_account(gone.user_id, "gone")
     store.record_terms("bybit", TERMS_NOW, NOW, [notice(gone), notice(stays)])
-    assert [told.account_id for told in store.pending_notices()] == [stays.id]
+    assert [told.account_id for told in pending_in(store)] == [stays.id]
     assert store.terms("bybit") is not None
 
 
