@@ -254,7 +254,7 @@ class LiveBook:
         self._of["rate"][row], self._of["deduction"][row] = held, 0.0
         self._of["low"][row], self._of["high"][row] = -math.inf, math.inf
         if position.tiers:
-            self._settle(np.array([row]), np.array([notional]))
+            self._settle_one(row, notional)
         return row
 
     def _anchor(self, pool: Pool, row: int, positions: list[int]) -> None:
@@ -267,6 +267,15 @@ class LiveBook:
         self._pool["still"][row] = float(pool.equity) - float((notional * self._of["way"][positions]).sum())
         self._pool["scale"][row] = required / need if need > 0 else 0.0
         self._pool["fixed"][row] = 0.0 if need > 0 else required
+
+    def _settle_one(self, row: int, notional: float) -> None:
+        """The same as `_settle`, four times as fast for a single one."""
+        caps, rates, deductions = self._ladders[self._index["table"][row]]
+        last = len(caps) - 1
+        tier = min(int(caps.searchsorted(notional, side="right")), last)
+        self._of["rate"][row], self._of["deduction"][row] = rates[tier], deductions[tier]
+        self._of["low"][row] = caps[tier - 1] if tier > 0 else -math.inf
+        self._of["high"][row] = caps[tier] if tier < last else math.inf
 
     def _settle(self, rows: Integers, notional: Floats) -> None:
         """Look up the tiers of positions that have left theirs: few at a time."""
