@@ -504,3 +504,9 @@ def m019_latest_tiers(db: Database) -> None:
     """The leverage tiers of the last reading apart from it, written when they change; NULL: they stand in it."""
     for statement in LATEST_TIERS:
         db.execute(statement)
+
+
+@migrations()
+def m020_age_of_readings(db: Database) -> None:
+    """The oldest readings are looked for among narrow rows: a report is one or two pages."""
+    db.execute("CREATE INDEX latest_reports_age ON latest_reports (account_id, taken_at)")

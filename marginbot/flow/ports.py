@@ -224,8 +224,10 @@ class Store(Outbox, Boards, Past, VenueTerms, Members, Manner, Protocol):
     def due_accounts(self, exchange: str, urgency: int, now: datetime, limit: int) -> Sequence[Account]:
         """Those of a venue and urgency whose time has come, the one waiting longest first."""
 
-    def overdue(self, before: datetime, after_id: int, limit: int) -> Sequence[int]:
-        """Accounts whose time came before that, by id from `after_id` on."""
+    def polled_after(self, exchange: str, after_id: int, limit: int) -> Sequence[Account]:
+        """Those of a venue that are polled, by id from `after_id` on."""
+
+    def overdue(self, before: datetime, after_id: int, limit: int) -> Sequence[int]: ...
 
     def waiting(self, now: datetime, longer_than: timedelta) -> Mapping[str, Waiting]:
         """By venue, how many accounts wait for longer than that, and the longest of them."""

@@ -19,6 +19,7 @@ _EXCHANGES = """WITH RECURSIVE known(name) AS (
 # Accounts that were never read have no time: they come first.
 _DUE = f"""{ACCOUNT}WHERE a.refused IS NULL AND a.exchange = ? AND a.urgency = ? AND coalesce(a.next_due_at, '') <= ?
     ORDER BY coalesce(a.next_due_at, ''), a.id LIMIT ?"""
+_POLLED = f"{ACCOUNT}WHERE a.refused IS NULL AND a.exchange = ? AND a.id > ? ORDER BY a.id LIMIT ?"
 _OVERDUE = """SELECT id FROM accounts WHERE refused IS NULL AND coalesce(next_due_at, created_at) <= ? AND id > ?
     ORDER BY id LIMIT ?"""
 _LATE = """SELECT exchange, count(*) AS count, min(coalesce(next_due_at, created_at)) AS since FROM accounts
@@ -29,8 +30,10 @@ _COUNTS = "SELECT sum(refused IS NULL) AS polled, sum(refused IS NOT NULL) AS re
 _BLIND = """SELECT count(*) AS count FROM (
     SELECT account_id FROM alert_states WHERE instr(state, '"blind_since":null') = 0
     UNION SELECT id FROM accounts WHERE refused IS NOT NULL)"""
+# By the narrow index: the rows themselves hold whole reports, and walking through them takes five times as long.
 _OLDEST = """SELECT a.exchange, min(coalesce(r.taken_at, a.created_at)) AS read_at
-    FROM accounts a LEFT JOIN latest_reports r ON r.account_id = a.id WHERE a.refused IS NULL GROUP BY a.exchange"""
+    FROM accounts a LEFT JOIN latest_reports r INDEXED BY latest_reports_age ON r.account_id = a.id
+    WHERE a.refused IS NULL GROUP BY a.exchange"""
 
 
 class DueRows(Rows):
@@ -43,6 +46,10 @@ class DueRows(Rows):
     def due_accounts(self, exchange: str, urgency: int, now: datetime, limit: int) -> Sequence[Account]:
         """Those of a venue and urgency whose time has come, the one waiting longest first."""
         return [account_of(row) for row in self._all(_DUE, exchange, urgency, text_of(now), limit)]
+
+    def polled_after(self, exchange: str, after_id: int, limit: int) -> Sequence[Account]:
+        """Those of a venue that are polled, by id from `after_id` on."""
+        return [account_of(row) for row in self._all(_POLLED, exchange, after_id, limit)]
 
     def overdue(self, before: datetime, after_id: int, limit: int) -> Sequence[int]:
         """Accounts whose time came before that, by id from `after_id` on."""

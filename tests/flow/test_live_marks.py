@@ -12,7 +12,7 @@ from marginbot.bot.render_alert import alert, short
 from marginbot.domain.errors import VenueDown
 from marginbot.domain.margin import Snapshot
 from marginbot.domain.notices import Notice
-from marginbot.flow.live_marks import LiveMarks
+from marginbot.flow.live_marks import LOADED_AT_ONCE, LiveMarks
 from marginbot.flow.ports import Account
 from tests.builders import long_at
 from tests.flow.conftest import ALICE, BOB, World
@@ -156,12 +156,14 @@ async def test_only_the_account_in_danger_is_read(world: World, live: Live) -> N
 
 
 async def test_what_was_read_before_the_start_is_followed(world: World, live: Live) -> None:
-    account = world.register(ALICE, "main", CALM)
+    accounts = [world.register(ALICE, f"n{number}", CALM) for number in range(LOADED_AT_ONCE + 1)]
+    elsewhere = world.register(ALICE, "elsewhere", CALM, exchange="okx")
     await world.after(0)
     live.marks.dispatch()
-    for _ in range(10):
+    for _ in range(LOADED_AT_ONCE + 10):
         await asyncio.sleep(0)
-    assert live.holds(account)
+    assert all(live.holds(account) for account in accounts)
+    assert not live.holds(elsewhere)
 
 
 async def test_a_removed_account_is_followed_no_longer(world: World, live: Live) -> None:

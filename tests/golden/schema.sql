@@ -310,3 +310,5 @@ CREATE TABLE latest_tiers (
     tiers TEXT NOT NULL
 ) STRICT;
 
+CREATE INDEX latest_reports_age ON latest_reports (account_id, taken_at);
+
