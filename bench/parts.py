@@ -134,7 +134,7 @@ async def budget() -> Numbers:
     with exchange() as server, tempfile.TemporaryDirectory() as name:
         store = stored(Path(name) / "b", 1_000)
         ours = Ours(server.url, store, limits=LIMITS)
-        ours.cycle.queue.ready_in = ours.reader.ready_in
+        ours.cycle.queue.ready_in, ours.cycle.queue.pace = ours.reader.ready_in, ours.reader.pace
         server.set(budget=2400, window=60)
         server.stats()
         ends = time.monotonic() + 185

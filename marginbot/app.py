@@ -283,7 +283,7 @@ class Bot:
 
     def _start_jobs(self) -> None:
         tick = min(1.0, max(0.05, self._settings.poll_interval / 10))
-        self._watch.cycle.queue.ready_in = self._reader.ready_in
+        self._watch.cycle.queue.ready_in, self._watch.cycle.queue.pace = self._reader.ready_in, self._reader.pace
         self._scheduler.every(min(tick, DUE_SECONDS), "due accounts", self._read_due)
         self._scheduler.every(tick, "late accounts", self._late.dispatch)
         self._scheduler.every(tick, "delivery", self._deliver)

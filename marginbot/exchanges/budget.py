@@ -20,7 +20,9 @@ from urllib.parse import parse_qs
 import orjson
 
 SHARE = 0.96  # of the documented limit is used; the rest is for clocks that differ and requests under way
-_SLOTS = 60
+_SLOTS = 240  # what is spent within one is free again with the last of it
+AT_ONCE = 0.75  # of a limit may be spent in a burst; what goes beyond is spread evenly over its time
+_AHEAD = 0.03  # of a limit, by which that may run ahead: what was not asked for in a moment can be made good
 INSTANT = 1e-6  # seconds; a sum of times is not exact
 
 
@@ -160,6 +162,9 @@ class Budget:
 
     __slots__ = (
         "_beyond",
+        "_level",
+        "_level_at",
+        "_rate",
         "_reported",
         "_since_reset",
         "_slot",
@@ -178,8 +183,10 @@ class Budget:
         self.used = 0.0
         self.stopped_until = 0.0
         self._slot = seconds / _SLOTS
+        self._rate = self.limit / (seconds + self._slot)
         self._spent: deque[list[float]] = deque()  # when it is free again, weight
         self._under_way = 0.0  # spent, and not answered yet
+        self._level, self._level_at = 0.0, 0.0  # spent ahead of an even course
         self._reported = self._since_reset = self._beyond = 0.0
         self._window = 0  # the venue's, as far as its beginning was seen
 
@@ -197,6 +204,18 @@ class Budget:
                 free_at = at
                 break
         return max(stopped, free_at - now)
+
+    def pace(self, weight: float, now: float) -> float:
+        """Seconds until so much may be spent without leaving the rest of the time with nothing.
+
+        A limit that is used up in a burst is free again in a burst, one whole time later, and until then the most
+        endangered wait with everybody else.
+        """
+        self._release(now)
+        if self.used + weight <= AT_ONCE * self.limit:
+            return 0.0
+        over = self._drained(now) - max(0.0, _AHEAD * self.limit - weight)
+        return over / self._rate if over > INSTANT else 0.0
 
     def spend(self, weight: float, now: float) -> Spent:
         """It leaves now; to be given back with the answer."""
@@ -230,11 +249,15 @@ class Budget:
 
     def _add(self, weight: float, now: float) -> None:
         self.used += weight
+        self._level, self._level_at = self._drained(now) + weight, now
         free_at = now + self.seconds + self._slot
         if self._spent and free_at - self._spent[-1][0] < self._slot:
             self._spent[-1][1] += weight
         else:
             self._spent.append([free_at, weight])
+
+    def _drained(self, now: float) -> float:
+        return max(0.0, self._level - (now - self._level_at) * self._rate)
 
     def _release(self, now: float) -> None:
         while self._spent and self._spent[0][0] <= now + INSTANT:

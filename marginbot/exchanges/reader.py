@@ -199,6 +199,11 @@ class CcxtReader:
         opened = self._open.get(exchange)
         return opened.client.traffic.ready_in(under_way) if opened else 0.0
 
+    def pace(self, exchange: str, under_way: int) -> float:
+        """Seconds until one more reading leaves enough of the venue's limits for those that come later; 0: now."""
+        opened = self._open.get(exchange)
+        return opened.client.traffic.pace(under_way) if opened else 0.0
+
     def budgets_used(self) -> Mapping[str, float]:
         """Share of its limit that is used, by venue; only where the venue limits addresses."""
         shares = {name: opened.client.traffic.used() for name, opened in self._open.items()}

@@ -142,6 +142,14 @@ class Traffic:
             for proxy in self._egress
         )
 
+    def pace(self, under_way: int) -> float:
+        """Seconds until one more reading leaves enough for those that come later; 0 where only accounts are limited."""
+        limit = next((one for one in self._limits if not one.per_account), None)
+        if limit is None:
+            return 0.0
+        now, needed = _now(), self.expected * (under_way / len(self._egress) + 1)
+        return min(self._budgets.of(limit, str(proxy)).pace(needed, now) for proxy in self._egress)
+
     def used(self) -> float | None:
         """Share of this venue's limits that is used, of the address with the most left; None where none is known."""
         now = _now()

@@ -63,6 +63,8 @@ class DueQueue:
         self._turns: dict[str, int] = defaultdict(int)
         self.closed = False  # True: nothing more is handed out
         self.ready_in: Callable[[str, int], float] = lambda exchange, under_way: 0.0
+        # The same for what is read in turn: a limit used up at once would leave the endangered nothing for a while.
+        self.pace: Callable[[str, int], float] = lambda exchange, under_way: 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -88,7 +90,7 @@ class DueQueue:
     def take(self, exchange: str, now: datetime) -> list[Account]:
         """What may be read now, at one venue."""
         taken, found = self._taken[exchange], list[Account]()
-        while not self.closed and len(taken) < self._at_once and self.ready_in(exchange, len(taken)) <= 0:
+        while not self.closed and len(taken) < self._at_once and self._is_room(exchange, len(taken)):
             account = self._next(exchange, now)
             if account is None:
                 break
@@ -118,6 +120,9 @@ class DueQueue:
     def release(self, now: datetime) -> None:
         """Those that were held and may go again."""
         self._held_until = {held: until for held, until in self._held_until.items() if until > now}
+
+    def _is_room(self, exchange: str, under_way: int) -> bool:
+        return self.ready_in(exchange, under_way) <= 0 and self.pace(exchange, under_way) <= 0
 
     def _next(self, exchange: str, now: datetime) -> Account | None:
         """The first in turn, of a line that is looked up again when it is used up or no longer fresh."""

@@ -9,7 +9,7 @@ from marginbot.domain.grading import Grade
 from marginbot.domain.transition import FULL_PATIENCE_CUSHION
 
 # Share of the calm interval after which an account of this grade is read again.
-INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.34, Grade.CRITICAL: 0.17}
+INTERVAL_SHARE = {Grade.OK: 1.0, Grade.NOTICE: 0.5, Grade.WARNING: 0.2, Grade.CRITICAL: 0.17}
 SHORTEST_INTERVAL = timedelta(seconds=1)
 FAR_CUSHION = 10.0  # ordinary hourly moves; from here on an account is read at the calm interval
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marginbot.domain.errors import Banned, RateLimited
-from marginbot.exchanges.budget import LIMITS, SHARE, Budget, Limit, Request
+from marginbot.exchanges.budget import AT_ONCE, LIMITS, SHARE, Budget, Limit, Request
 from marginbot.exchanges.traffic import Budgets, Traffic
 
 SMALL = Limit(name="small", paths=("",), weight=100, seconds=0.5, cost=lambda _: 10)
@@ -39,6 +40,35 @@ def test_nearly_all_of_a_limit_can_be_used() -> None:
         budget.spend(10, now)
         spent += 10
     assert spent / 10 >= 0.9 * 2400
+
+
+def test_a_limit_that_was_used_in_a_burst_is_used_evenly_from_then_on() -> None:
+    budget, now, spent = Budget(2400, 60), 0.0, list[float]()
+    while now < 600:
+        now += max(budget.pace(10, now), budget.wait(10, now))
+        budget.spend(10, now)
+        spent.append(now)
+    assert sum(at < 1 for at in spent) * 10 == pytest.approx(AT_ONCE * budget.limit, rel=0.06), "at once"
+    later = [at for at in spent if at >= 300]
+    assert len(later) * 10 >= 0.94 * 2400 * 5, "and nothing is given away by it"
+    assert max(after - before for before, after in pairwise(later)) < 2.5, "whoever is in danger waits no longer"
+
+
+def test_what_is_far_from_the_limit_is_not_held_up() -> None:
+    budget = Budget(2400, 60)
+    for minute in range(10):
+        for _ in range(100):  # all accounts at once
+            assert budget.pace(10, minute * 61) == 0
+            budget.spend(10, minute * 61)
+
+
+def test_a_request_larger_than_what_may_run_ahead_has_its_turn() -> None:
+    budget, now = Budget(100, 60), 0.0
+    for _ in range(20):
+        now += max(budget.pace(20, now), budget.wait(20, now))
+        assert budget.pace(20, now) == 0
+        budget.spend(20, now)
+    assert now <= 20 / 4 * 61, "four of them fit at a time"
 
 
 def test_what_the_venue_has_counted_wins_where_it_is_more() -> None:
@@ -170,6 +200,18 @@ async def test_readiness_counts_what_is_under_way() -> None:
     assert one.used() == 20 / (100 * SHARE)
     assert one.ready_in(2) == 0
     assert one.ready_in(3) > 0
+
+
+async def test_a_reading_in_turn_leaves_something_for_those_in_danger() -> None:
+    one, free = traffic(SMALL), Traffic("other", Budgets(), limits={"other": (EACH,)})
+    assert one.pace(0) == 0
+    for _ in range(8):
+        await one.leave("http://venue/", None, "")
+    assert one.ready_in(0) == 0, "there is room"
+    assert one.pace(0) > 0, "but no hurry"
+    assert one.pace(1) > 0
+    await free.leave("http://other/", None, "account")
+    assert free.pace(100) == 0, "a limit of each account is no matter between accounts"
 
 
 async def test_what_a_reading_weighs_is_learned() -> None:

@@ -171,7 +171,7 @@ async def test_a_new_key_for_a_refused_account_is_read_at_once(world: World) -> 
         (None, 30),
         (Grade.OK, 30),
         (Grade.NOTICE, 15),
-        (Grade.WARNING, 10.2),
+        (Grade.WARNING, 6),
         (Grade.CRITICAL, 5.1),
         (Grade.EMERGENCY, 5.1),
         (Grade.DEFICIT, 5.1),

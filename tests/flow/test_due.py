@@ -68,6 +68,15 @@ async def test_where_the_limit_allows_for_few_the_calm_wait_and_nobody_is_left_o
     assert len(read) == 10
 
 
+async def test_what_is_read_in_turn_keeps_pace_and_what_is_urgent_need_not(world: World) -> None:
+    account = world.register(ALICE, "main", CALM)
+    world.cycle.queue.pace = lambda exchange, under_way: 1.0
+    assert await world.after(40) == 0
+    assert await world.cycle.read_now(account) is not None
+    world.cycle.queue.pace = lambda exchange, under_way: 0.0
+    assert await world.after(40) == 1
+
+
 async def test_an_account_late_for_want_of_budget_is_told_and_keeps_its_turn(world: World) -> None:
     account = world.register(ALICE, "main", CALM)
     late = LateWatch(world.cycle, world.store, world.clock)

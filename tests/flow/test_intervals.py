@@ -25,7 +25,7 @@ POLICY = Policy(stale_after=180 * SECOND)
         pytest.param(Grade.OK, 6.0, 60, id="calm and far away"),
         pytest.param(Grade.OK, 5.9, 30, id="calm by ladders of one's own, and not far"),
         pytest.param(Grade.NOTICE, 5.0, 15, id="notice"),
-        pytest.param(Grade.WARNING, 3.0, 5.1, id="warning"),
+        pytest.param(Grade.WARNING, 3.0, 3, id="warning"),
         pytest.param(Grade.EMERGENCY, 0.4, 2.55, id="emergency"),
         pytest.param(None, None, 30, id="cannot be judged"),
     ],
