@@ -25,7 +25,8 @@ from bench.bot_api import telegram
 from bench.delivery_burst import alarms
 from bench.endurance import age, due, queue, stall
 from bench.exchange import exchange
-from bench.readings import Ours, closed_loop, compared, naive_client, now, rss, run, start_up, stored
+from bench.memory import memory, naive_memory
+from bench.readings import Ours, closed_loop, compared, naive_client, now, run, start_up, stored
 from bench.soak import soak
 from bench.worlds import HELD, SETTINGS, SYMBOLS, D, Numbers, Quiet, Scripted, single, spread
 from marginbot.bot.build import build_bot
@@ -73,37 +74,6 @@ async def start() -> Numbers:
     """1,000 accounts from a closed database to all of them read."""
     with exchange() as server, tempfile.TemporaryDirectory() as name:
         return await start_up(server, 1_000, Path(name) / "start")
-
-
-async def memory() -> Numbers:
-    """Resident kB of each further account, read in full."""
-    with exchange() as server, tempfile.TemporaryDirectory() as name:
-        store = stored(Path(name) / "m", 3_100)
-        ours = Ours(server.url, store)
-        await closed_loop(ours.read, 100, 8)
-        gc.collect()
-        before = rss()
-        await closed_loop(lambda turn: ours.read(turn + 100), 3_000, 8)
-        gc.collect()
-        each, total = (rss() - before) / 3_000 / 1024, rss() / 1024**2
-        await ours.reader.close()
-        store.close()
-        return {"ours_kb": each, "process_mb": total}
-
-
-async def naive_memory() -> Numbers:
-    """The same of one ccxt client for each account."""
-    with exchange() as server:
-        clients = [naive_client(server.url, number) for number in range(7)]
-        await clients[0].fetch_positions()
-        before = rss()
-        for client in clients[1:]:
-            await client.fetch_balance()
-            await client.fetch_positions()
-        each = (rss() - before) / (len(clients) - 1) / 1024
-        for client in clients:
-            await client.close()
-        return {"naive_kb": each}
 
 
 async def round_trip() -> Numbers:

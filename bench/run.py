@@ -31,7 +31,7 @@ PARTS = (
 WAITS = ("kills", "budget", "age")
 LONGEST = ("budget", "age")  # a few hundredths of a core: they go on beside the others
 BESIDE = ("readings", "start", "memory", "naive_memory", "revaluation")  # told in CPU time, or short
-LEAST_KB = 0.5  # growth below this is lost in the pages that the start has freed
+LEAST_KB = 0.1  # growth below this is none
 Found = Mapping[str, Any]
 
 
@@ -81,12 +81,16 @@ def bars(found: Found) -> list[tuple[str, str, str, str]]:
 
 
 def _memory(found: Found) -> tuple[str, bool | None]:
-    ours, naive = found["memory"]["ours_kb"], found["naive_memory"]["naive_kb"]
-    total = found["memory"]["process_mb"]
-    whole = f"naive {naive:.0f} kB; the whole process with 3,100 accounts {total:.0f} MB"
-    if ours < LEAST_KB:
-        return f"no growth to be seen, pages that the start has freed are used again ({whole})", None
-    return f"{ours:.1f} kB ({whole}; x{naive / ours:.0f})", ours <= 20 and naive / ours >= 200
+    memory, naive = found["memory"], found["naive_memory"]["naive_kb"]
+    ours, held = memory["ours_kb"], memory["traced_kb"]
+    sizes = ", ".join(f"{int(count):,}: {size:.0f} MB" for count, size in memory["process_mb"].items())
+    whole = (
+        f"{held:.1f} kB held by Python; naive {naive:.0f} kB; a process of its own for each number of accounts: {sizes}"
+    )
+    worse = max(ours, held)
+    if min(ours, held) < LEAST_KB:
+        return f"{ours:.1f} kB, {whole}: too little to be told from noise", None
+    return f"{ours:.1f} kB resident (x{naive / worse:.0f}), {whole}", worse <= 20 and naive / worse >= 200
 
 
 def _start(found: Found) -> tuple[str, bool]:
