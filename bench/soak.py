@@ -94,6 +94,7 @@ class Everything:
             if looked % 2 == 0:
                 self.post.write(chance.choice(accounts), Grade.NOTICE, number=1_000_000 + looked)
             if looked % 10 == 0:
+                self.cycle.tasks.spawn(asyncio.to_thread(self.store.write_back))
                 self.keeper.turn()
                 self.late.dispatch()
                 self.delivery.dispatch()

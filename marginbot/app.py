@@ -65,7 +65,7 @@ from marginbot.lookback import LookBack
 from marginbot.metrics import Metrics
 from marginbot.pulse import Moment, in_words, taken
 from marginbot.scheduler import Scheduler
-from marginbot.store import SqliteStore, instance_lock, open_store, parse_master_key
+from marginbot.store import SqliteStore, StoreFailed, instance_lock, open_store, parse_master_key
 from marginbot.store.audit import AuditFile
 from marginbot.webform import FormServer
 
@@ -79,6 +79,7 @@ TERMS_SECONDS = 60.0  # one venue at a time; each of them once a day
 ESCALATE_SECONDS = 2.0
 REMIND_SECONDS = 3600.0
 HISTORY_SECONDS = 1.0
+LOG_SECONDS = 1.0
 DUE_SECONDS = 0.1
 REPORT_SECONDS = 20.0
 TURMOIL_SECONDS = 15.0
@@ -295,6 +296,7 @@ class Bot:
         self._scheduler.every(REMIND_SECONDS, "channel reminders", self._remind)
         self._scheduler.every(tick, "audit", self._audit)
         self._scheduler.every(HISTORY_SECONDS, "history", self._keeper.turn)
+        self._scheduler.every(LOG_SECONDS, "log of the database", self._write_back)
         self._scheduler.every(min(TURMOIL_SECONDS, self._settings.poll_interval), "market stress", self._look)
         self._scheduler.every(min(REPORT_SECONDS, self._settings.poll_interval), "reports", self._report)
         self._scheduler.every(min(BOARD_SECONDS, self._settings.poll_interval), "boards", self._show_boards)
@@ -318,6 +320,12 @@ class Bot:
         """Nobody is rung about what may have passed while the bot was away."""
         if self._is_reconciled():
             self._escalation.dispatch()
+
+    async def _write_back(self) -> None:
+        try:
+            await asyncio.to_thread(self._store.write_back)
+        except StoreFailed as error:
+            log.warning("the log of the database could not be written back, and grows until it can: %s", error)
 
     async def _remind(self) -> None:
         await self._channels.remind(self._teller, utc_now())

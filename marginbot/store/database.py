@@ -7,8 +7,9 @@ import logging
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -19,10 +20,13 @@ log = logging.getLogger(__name__)
 
 IN_MEMORY = ":memory:"
 PRIVATE = 0o600
+TIMES = 5  # that a log is written back while more is written to it; with nothing left, it is begun anew
+_writing_back = threading.Lock()
 BUSY_SECONDS = 5.0  # how long to wait for another process, such as a backup
 
 # foreign_keys is off until asked for. FULL: what was committed survives a power cut, WAL or not. secure_delete
-# overwrites what is deleted. temp_store: nothing of ours in temporary files.
+# overwrites what is deleted. temp_store: nothing of ours in temporary files. wal_autocheckpoint: who commits waits for
+# it, so it comes only where `write_back` does not keep up.
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA foreign_keys = ON",
@@ -30,6 +34,7 @@ PRAGMAS = (
     "PRAGMA secure_delete = ON",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
+    "PRAGMA wal_autocheckpoint = 8000",
 )
 
 
@@ -109,12 +114,29 @@ def wipe_log(conn: sqlite3.Connection) -> None:
 
     Where another process is just reading, the log stays until the next time; we do not wait for it.
     """
-    with translated():
+    with translated(), _writing_back:
         conn.execute("PRAGMA busy_timeout = 0")
         try:
             conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             conn.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+def write_back(path: Path) -> bool:
+    """Bring what is in the write-ahead log into the database; whether all of it is. For a thread of its own.
+
+    It waits for the disk, which takes ten milliseconds or more; readers and writers go on meanwhile.
+    """
+    with (
+        translated(),
+        _writing_back,
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)) as conn,
+    ):
+        for _ in range(TIMES):
+            busy, in_log, written = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if not busy and in_log == written:
+                return True
+        return False
 
 
 @contextmanager

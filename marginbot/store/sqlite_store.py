@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from marginbot.store.accounts import Accounts
 from marginbot.store.alerts import Alerts
 from marginbot.store.boards import BoardRows
 from marginbot.store.buddies import BuddyRows
-from marginbot.store.database import open_database
+from marginbot.store.database import IN_MEMORY, open_database, write_back
 from marginbot.store.dialogues import DialogueRows
 from marginbot.store.drills import DrillRows
 from marginbot.store.due import DueRows
@@ -51,7 +53,16 @@ class SqliteStore(
     ThemeRows,
     DialogueRows,
 ):
-    """Everything that must survive a kill, in one file. Belongs to the thread that opened it."""
+    """Everything that must survive a kill, in one file. Belongs to the thread that opened it, but for `write_back`."""
+
+    def __init__(self, db: Database, vault: Vault, path: Path | str = IN_MEMORY) -> None:
+        super().__init__(db, vault)
+        self._path = path
+
+    def write_back(self) -> None:
+        """Tidy up the log in another thread, now and then: who commits need not do it, and nobody waits."""
+        if str(self._path) != IN_MEMORY:
+            write_back(Path(self._path).absolute())
 
 
 def open_store(path: Path | str, master_key: bytes) -> SqliteStore:
@@ -59,7 +70,7 @@ def open_store(path: Path | str, master_key: bytes) -> SqliteStore:
     db = open_database(path)
     try:
         migrate(db)
-        return SqliteStore(db, Vault(master_key, db.conn))
+        return SqliteStore(db, Vault(master_key, db.conn), path)
     except BaseException:
         db.close()
         raise

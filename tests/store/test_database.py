@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,11 @@ from marginbot.domain.errors import ConfigError, MarginbotError
 from marginbot.store import SqliteStore, StoreFailed, instance_lock, open_database, open_store
 from marginbot.store.database import companions, transaction, translated
 from tests.store.builders import ALICE, CREDENTIAL, KEY, NOW, add, cycle_record
+
+
+def in_another_thread(work: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(1) as other:
+        other.submit(work).result()
 
 
 def mode(path: Path) -> int:
@@ -150,3 +159,34 @@ def test_open_store_closes_what_it_cannot_use(path: Path) -> None:
     with pytest.raises(MarginbotError):
         open_store(path, bytes(32))
     assert not companions(path)[0].exists()
+
+
+def test_the_log_is_written_back_beside_the_bot_and_begun_anew(path: Path, on_disk: SqliteStore) -> None:
+    def in_the_file_alone() -> bool:
+        copy = path.with_name("copy.db")
+        shutil.copy(path, copy)
+        with closing(sqlite3.connect(copy)) as conn:
+            return conn.execute("SELECT 1 FROM meta WHERE name = 'x'").fetchone() is not None
+
+    in_another_thread(on_disk.write_back)
+    on_disk.set_meta("x", "written")
+    assert not in_the_file_alone()
+    in_another_thread(on_disk.write_back)
+    assert in_the_file_alone()
+    before = Path(f"{path}-wal").stat().st_size
+    for number in range(200):
+        on_disk.set_meta("x", str(number))
+        in_another_thread(on_disk.write_back)
+    assert Path(f"{path}-wal").stat().st_size <= before + 50_000, "its room is used again"
+
+
+def test_a_log_that_cannot_be_written_back_is_said(path: Path, on_disk: SqliteStore) -> None:
+    path.rename(path.with_name("gone.db"))
+    with pytest.raises(StoreFailed):
+        in_another_thread(on_disk.write_back)
+
+
+def test_in_memory_there_is_no_log() -> None:
+    store = open_store(":memory:", bytes(32))
+    store.write_back()
+    store.close()
