@@ -33,6 +33,7 @@ from marginbot.exchanges.venue import (
     total,
 )
 from marginbot.exchanges.venues.deribit_collateral import collateral_of
+from marginbot.exchanges.venues.deribit_growth import with_growth
 from marginbot.exchanges.venues.deribit_positions import USD, Held, Row, position_of
 from marginbot.exchanges.venues.deribit_push import PUSHES
 from marginbot.flow.ports import VenueInfo
@@ -53,8 +54,12 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot:
     model = _model(summaries, warnings)
     cross = model.startswith("cross")
     position_rows = rows(payloads, "positions", "result")
-    found = (position_of(row, reference, in_usd=cross, warnings=warnings) for row in position_rows)
-    held = [pair for pair in found if pair is not None]
+    held = []
+    for row in position_rows:
+        pair = position_of(row, reference, in_usd=cross, warnings=warnings)
+        if pair is not None:
+            listing, position = pair
+            held.append((listing, with_growth(position, row) if model == "segregated_sm" else position))
     if cross:
         pools = _cross_pools(summaries, position_rows, held, model, warnings)
     else:

@@ -11,6 +11,7 @@ from marginbot.domain.rescue_sheet import CLOSING_FEE, Sheet, rescue_sheet
 from marginbot.domain.shortfall import Target
 from marginbot.domain.volatility import Volatility
 from marginbot.exchanges.venues import bybit, deribit
+from marginbot.exchanges.venues.deribit_growth import CHORD
 from tests.builders import T0, D
 from tests.exchanges.venues import test_bybit as bybit_rows
 from tests.exchanges.venues.deribit_payloads import book_of, holding, payloads
@@ -57,12 +58,22 @@ def test_a_coin_margined_wallet(size: str, balance: str) -> None:
     assert on_target(ratio_of(left), "0.40"), ratio_of(left)
 
 
-def test_a_rate_that_falls_with_the_size_asks_for_a_little_more_to_be_closed_and_never_less() -> None:
-    """Deribit does not state the slope of its rate: what is advised for five bitcoins leads one per cent too far."""
-    found = sheet(
-        pool_named(deribit.VENUE.parse(payloads(wallet("300000", "0.07")), NOTHING, NOW), "cross:BTC"), "0.40"
-    )
-    [close] = found.closes
+@pytest.mark.parametrize(("size", "balance"), [("300000", "0.07"), ("-300000", "0.07"), ("6000000", "2.5")])
+def test_a_rate_that_grows_with_the_size(size: str, balance: str) -> None:
+    """Five bitcoins, and a hundred: closing a part lowers the rate of what is left, as chords follow it."""
+    pool = pool_named(deribit.VENUE.parse(payloads(wallet(size, balance)), NOTHING, NOW), "cross:BTC")
+    [close] = sheet(pool, "0.40").closes
+    fee = CLOSING_FEE * close.share * abs(D(size)) / 60_000
+    ratio = ratio_of(wallet(str(D(size) * (1 - close.share)), str(D(balance) - fee)))
+    assert abs(ratio / D("0.40") - 1) <= WITHIN
+    assert ratio <= D("0.40") * (1 + CHORD)
+
+
+def test_a_rate_of_unknown_growth_asks_for_a_little_more_to_be_closed_and_never_less() -> None:
+    """A leverage chosen by hand hides the base: what is advised for five bitcoins leads one per cent too far."""
+    told = payloads(wallet("300000", "0.07"))
+    told["positions"]["result"][0]["initial_margin"] *= 2
+    [close] = sheet(pool_named(deribit.VENUE.parse(told, NOTHING, NOW), "cross:BTC"), "0.40").closes
     fee = CLOSING_FEE * close.share * 5
     ratio = ratio_of(wallet(str(300_000 * (1 - close.share)), str(D("0.07") - fee)))
     assert D("0.395") <= ratio <= D("0.40")
