@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from marginbot.domain.errors import (
@@ -57,7 +58,7 @@ class VenueClient:
             f"{name}: the leverage tiers", max_age=timedelta(days=1), retry_after=timedelta(minutes=1), patience=3.0
         )
         self._lists: dict[str, Kept[Any]] = {}
-        self._recent: dict[str, tuple[datetime, Any]] = {}
+        self._recent: dict[Hashable, tuple[datetime, Any]] = {}
 
     # -- what all accounts share
 
@@ -132,7 +133,7 @@ class VenueClient:
         """Access with a credential; cheap, holds nothing open."""
         return AccountApi(self, credential, now)
 
-    async def recent(self, request: str, load: Callable[[], Awaitable[Any]], now: datetime) -> Any:
+    async def recent(self, request: Hashable, load: Callable[[], Awaitable[Any]], now: datetime) -> Any:
         """An account's answer of the last ten minutes, else a new one. None, a failure, is not remembered."""
         known = self._recent.get(request)
         if known is not None and now - known[0] < RECENT:
@@ -162,6 +163,12 @@ class AccountApi:
         self._connection = client.connection
         self._credential = credential
         self.now = now
+
+    @cached_property
+    def identity(self) -> bytes:
+        """Stands for the credential, of which nothing is kept: a new secret of the same key is another one."""
+        told = self._credential
+        return hashlib.sha256("\0".join((told.key, told.secret, told.passphrase)).encode()).digest()
 
     @property
     def key(self) -> str:
@@ -195,10 +202,7 @@ class AccountApi:
 
     async def recent(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask for what the account seldom changes."""
-        identity = (self._credential.key, self._credential.secret, self._credential.passphrase)
-        asked = json.dumps([*identity, method, dict(params or {})], sort_keys=True)
-        # The digest stands for the credential: a new secret of the same key asks anew, and none is kept here.
-        request = hashlib.sha256(asked.encode()).hexdigest()
+        request = self.identity, method, json.dumps(params, sort_keys=True) if params else ""
         return await self._client.recent(request, lambda: self.optional(method, params), self.now)
 
     async def unified(self, method: str, *arguments: Any) -> Any:

@@ -12,8 +12,8 @@ whether the account was calm (`domain.calm`), and asks again in full where it no
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -29,12 +29,12 @@ class CarriedOver:
     """What full readings told that holds for the next brief ones, by account. The oldest stand first."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, tuple[datetime, bytes]] = OrderedDict()
+        self._known: OrderedDict[Hashable, tuple[datetime, bytes]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def keep(self, account: bytes, told: bytes | None, now: datetime) -> None:
+    def keep(self, account: Hashable, told: bytes | None, now: datetime) -> None:
         """In place of what was kept; None: nothing holds."""
         self._known.pop(account, None)
         while self._known and now - next(iter(self._known.values()))[0] >= FULL_EVERY:
@@ -42,7 +42,7 @@ class CarriedOver:
         if told is not None:
             self._known[account] = now, told
 
-    def get(self, account: bytes, now: datetime) -> tuple[datetime, bytes] | None:
+    def get(self, account: Hashable, now: datetime) -> tuple[datetime, bytes] | None:
         """What is kept, and since when; None where that is too long ago (or the clock was set back)."""
         known = self._known.get(account)
         return known if known is not None and timedelta(0) <= now - known[0] < FULL_EVERY else None
@@ -57,7 +57,7 @@ async def reading(
     brief = client.venue.brief
     if brief is None:
         return _parsed(client, await client.venue.fetch(api), reference, now)
-    account = _identity(client.venue.info.id, credential)
+    account = client.venue.info.id, api.identity
     known = carried.get(account, now) if calm else None
     if known is not None and (found := await _brief(brief, api, reference, known)) is not None:
         return found
@@ -83,9 +83,3 @@ def _parsed(client: VenueClient, payloads: Payloads, reference: Reference, now: 
         return snapshot
     note = f"leverage tiers are those of {reference.tiers_of:%d %b %Y}: the exchange does not give newer ones"
     return replace(snapshot, warnings=(*snapshot.warnings, note))
-
-
-def _identity(exchange: str, credential: Credential) -> bytes:
-    """Stands for the credential, of which nothing is kept: a new secret of the same key is read in full."""
-    parts = (exchange, credential.key, credential.secret, credential.passphrase)
-    return hashlib.sha256("\0".join(parts).encode()).digest()

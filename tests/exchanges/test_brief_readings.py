@@ -7,12 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marginbot.domain.margin import Snapshot
 from marginbot.exchanges.reader import CcxtReader
 from marginbot.exchanges.reading import FULL_EVERY, CarriedOver
+from marginbot.exchanges.venue import Instrument, Reference
+from marginbot.exchanges.venues.binanceusdm import parse_tiers
+from marginbot.exchanges.venues.binanceusdm_brief import BRIEF as ADAPTER
+from marginbot.exchanges.venues.binanceusdm_parse import parse
 from marginbot.flow.ports import Credential
+from marginbot.sim import listings, statements
 from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
@@ -156,6 +164,12 @@ ODD = [
     ("positions", "notional", "1.0"),
     ("positions", "notional", "NaN"),
     ("positions", "notional", "many"),
+    ("positions", "maintMargin", "Infinity"),
+    ("positions", "isolatedMargin", "many"),
+    ("positions", "isolatedMargin", "17"),
+    ("positions", "positionSide", "LONG"),
+    ("positions", "positionSide", "SHORT"),
+    ("positions", "symbol", "NONEUSDT"),
     ("positions", "unrealizedProfit", "-2000.0"),
     ("positions", "maintMargin", "1.0"),
     ("assets", "crossUnPnl", ...),
@@ -215,3 +229,65 @@ def test_what_is_too_old_is_forgotten() -> None:
     assert kept.get(b"b", at + FULL_EVERY) == (at + FULL_EVERY / 2, b"y")
     kept.keep(b"b", None, at + FULL_EVERY)
     assert kept.get(b"b", at + FULL_EVERY) is None
+
+
+def _reference(market: Market) -> Reference:
+    instruments = {
+        one.symbol: Instrument(
+            symbol=f"{one.base}/{one.margin_asset}:{one.margin_asset}",
+            underlying=one.base,
+            settle=one.margin_asset,
+            contract_size=D(1),
+        )
+        for one in market.instruments.values()
+    }
+    brackets = [listings.leverage_bracket(one) for one in market.instruments.values()]
+    return Reference(instruments=instruments, tiers=parse_tiers(brackets, instruments))
+
+
+def _payloads(account: Account) -> dict[str, Any]:
+    return {
+        "account": statements.account_v3(account),
+        "positions": [statements.position_risk_v3(account, one) for one in account.positions],
+        "config": statements.account_config(account),
+        "index": None,
+    }
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> Account:
+    """Positions of every kind that single-asset mode has."""
+    made = Account(Market(), wallets(USDT="50000", USDC="1000"), hedge=draw(st.booleans()), liquidates=False)
+    for symbol in draw(st.lists(st.sampled_from(sorted(made.market.instruments)), max_size=4, unique=True)):
+        size = D(draw(st.integers(1, 4_000))) / 1000 * draw(st.sampled_from((1, -1)))
+        entry = made.market.mark(symbol) * D(draw(st.integers(70, 130))) / 100
+        wallet = D(draw(st.integers(1, 9_000))) if draw(st.booleans()) else None
+        made.open(symbol, size, entry, isolated_wallet=wallet)
+    return made
+
+
+@given(accounts(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_at_any_prices_a_brief_reading_is_a_full_one_or_none(account: Account, data: st.DataObject) -> None:
+    reference, at = _reference(account.market), now()
+    known = ADAPTER.carried(_payloads(account))
+    assert known is not None
+    for position in account.positions:
+        share = D(data.draw(st.integers(500, 2_000))) / 1000
+        account.market.set_price(position.symbol, account.market.mark(position.symbol) * share)
+    payloads = _payloads(account)
+    full = parse(payloads, reference, at)
+    brief = ADAPTER.parse({**payloads, "carried": orjson.loads(known)}, reference, at)
+    if full.warnings:
+        assert brief is None
+    else:
+        assert brief is not None
+        assert bare(_without_prices(brief)) == bare(_without_prices(full))
+
+
+def _without_prices(snapshot: Snapshot) -> Snapshot:
+    pools = tuple(
+        replace(pool, positions=tuple(replace(one, liquidation_price=None) for one in pool.positions))
+        for pool in snapshot.pools
+    )
+    return replace(snapshot, pools=pools)

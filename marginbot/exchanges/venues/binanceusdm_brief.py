@@ -11,6 +11,7 @@ Single-asset mode only: in the other one, equity depends on prices of assets whi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -20,9 +21,9 @@ import orjson
 
 from marginbot.domain.errors import BadPayload
 from marginbot.domain.margin import Position, Side, Snapshot
-from marginbot.domain.tiers import schedule_of
+from marginbot.domain.tiers import Schedule, schedule_of
 from marginbot.exchanges.reconcile import apart
-from marginbot.exchanges.venue import Api, Brief, Payloads, Reference, amount, dig, price, rows
+from marginbot.exchanges.venue import Api, Brief, Payloads, Reference, dig, price, rows
 from marginbot.exchanges.venues.binanceusdm_parse import flag, mode_of, pools_of
 from marginbot.exchanges.venues.binanceusdm_rows import Held, name_of
 
@@ -32,8 +33,8 @@ _OF_A_POSITION = ("positionAmt", "notional", "maintMargin", "unrealizedProfit", 
 _OF_AN_ASSET = ("walletBalance", "crossWalletBalance", "crossUnPnl", "marginBalance", "maintMargin")
 _ROUNDING = 0.001  # of the value: what it and the profit may differ by from what the rounded entry price makes of them
 _APART = 0.019  # of the requirement; a little less than where a full reading says that it differs from the tiers
-_HEDGED = {"LONG": 1, "SHORT": -1}
 _LONG, _SHORT = Side.LONG, Side.SHORT
+_SIDES = {"BOTH": None, "LONG": _LONG, "SHORT": _SHORT}
 
 
 def carried(payloads: Payloads) -> bytes | None:
@@ -75,7 +76,7 @@ def parse(payloads: Payloads, reference: Reference, now: datetime) -> Snapshot |
     for key in sorted(held):
         try:
             position = _held(held[key], kept[key], reference)
-        except (BadPayload, KeyError, TypeError, ValueError, ZeroDivisionError):
+        except (BadPayload, LookupError, TypeError, ValueError, ArithmeticError):
             position = None  # missing or odd
         if position is None:
             return None
@@ -90,44 +91,58 @@ def _held(row: Row, told: Told, reference: Reference) -> Held | None:
     """A position that is as it was, all of whose figures agree."""
     instrument = reference.instruments[row["symbol"]]
     tiers = reference.tiers[instrument.symbol]
-    text, wallet_text, entry, liquidation, asset = told
-    if row["positionAmt"] != text or row["isolatedWallet"] != wallet_text:
+    text, wallet, entry, liquidation, asset = told
+    mark, hedged = _mark(row, told, schedule_of(tiers)), row.get("positionSide")
+    if mark is None or instrument.is_inverse or hedged not in _SIDES:
         return None
-    size, value, needed = float(text), float(row["notional"]), float(row["maintMargin"])
-    mark = value / size
-    hedged, own = _HEDGED.get(row.get("positionSide", "")), schedule_of(tiers).requirement(abs(value))
-    profit = float(row["unrealizedProfit"])
-    # Written so that what is not a number fits nowhere.
-    fits = mark > 0 and abs(value - size * float(entry) - profit) <= _ROUNDING * abs(value)
-    if not (fits and needed > 0 and own > 0 and abs(needed - own) <= _APART * max(needed, own)):
-        return None
-    if hedged is not None and hedged * size < 0:
+    equity = _isolated(wallet, row["isolatedMargin"], Decimal(row["unrealizedProfit"]))
+    side = _SHORT if float(text) < 0 else _LONG
+    if _SIDES[hedged] not in (None, side):
         return None
     position = Position(
         symbol=instrument.symbol,
         underlying=instrument.underlying,
-        side=_LONG if size > 0 else _SHORT,
-        contracts=abs(amount(row, "positionAmt")),
-        notional=abs(amount(row, "notional")),
+        side=side,
+        contracts=abs(Decimal(text)),
+        notional=abs(Decimal(row["notional"])),
         entry_price=Decimal(entry),
         mark_price=Decimal(f"{mark:.10g}"),
         liquidation_price=price({"": liquidation}, ""),
-        maintenance_margin=amount(row, "maintMargin"),
-        unrealized_pnl=amount(row, "unrealizedProfit"),
+        maintenance_margin=Decimal(row["maintMargin"]),
+        unrealized_pnl=Decimal(row["unrealizedProfit"]),
         tiers=tiers,
     )
-    wallet, margin = amount(row, "isolatedWallet"), amount(row, "isolatedMargin")
-    isolated = bool(wallet or margin)
-    sums = (margin, wallet + amount(row, "unrealizedProfit"))
-    if instrument.is_inverse or (isolated and apart(*sums)):
-        return None
     return Held(
         position=position,
         asset=asset or instrument.settle,
-        is_isolated=isolated,
-        isolated_equity=min(sums) if isolated else None,
-        is_hedged=hedged is not None,
+        is_isolated=equity is not None,
+        isolated_equity=equity,
+        is_hedged=_SIDES[hedged] is not None,
     )
+
+
+def _mark(row: Row, told: Told, schedule: Schedule) -> float | None:
+    """Its mark price: value over size; None unless it is as it was and its figures agree.
+
+    Written so that what is not a number agrees with nothing.
+    """
+    if row["positionAmt"] != told[0] or row["isolatedWallet"] != told[1] or not _is_told((row,), _OF_A_POSITION):
+        return None
+    size, value, profit = float(row["positionAmt"]), float(row["notional"]), float(row["unrealizedProfit"])
+    needed, own, mark = float(row["maintMargin"]), schedule.requirement(abs(value)), value / size
+    agree = abs(value - size * float(told[2]) - profit) <= _ROUNDING * abs(value)
+    fits = 0 < needed < math.inf and own > 0 and abs(needed - own) <= _APART * max(needed, own)
+    return mark if agree and fits and 0 < mark < math.inf else None
+
+
+def _isolated(wallet: str, margin: str, profit: Decimal) -> Decimal | None:
+    """What backs an isolated position, None of a cross one; ValueError where the two figures for it differ."""
+    if _is_zero(wallet) and _is_zero(margin):
+        return None
+    sums = (Decimal(margin), Decimal(wallet) + profit)
+    if not all(one.is_finite() for one in sums) or apart(*sums):
+        raise ValueError("two figures for an isolated margin")
+    return min(sums)
 
 
 def _open(account: Any, part: str) -> dict[str, dict[str, Any]]:
