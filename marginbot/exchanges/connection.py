@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import json
 import logging
 import re
@@ -129,7 +128,8 @@ class Connection:
 
     @contextlib.contextmanager
     def _lent(self, credential: Credential) -> Iterator[Any]:
-        client = copy.copy(self._ccxt)
+        client = object.__new__(type(self._ccxt))  # what copy.copy does, without asking how
+        client.__dict__.update(self._ccxt.__dict__)
         client.options = dict(self._ccxt.options)
         for attribute, name in self.venue.signs_with.items():
             option = attribute.removeprefix("options.")

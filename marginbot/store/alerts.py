@@ -25,6 +25,11 @@ from marginbot.store.snapshots import write_last_reading
 
 log = logging.getLogger(__name__)
 
+_PUT_UNMUTED = (
+    "INSERT INTO alert_states (account_id, subject, state) VALUES (?, ?, ?) "
+    "ON CONFLICT (account_id, subject) DO UPDATE SET state = excluded.state WHERE mute IS NULL"
+)
+
 
 class Alerts(History):
     """Alert states, latest reports, and `record`."""
@@ -119,6 +124,10 @@ def _write_account(conn: sqlite3.Connection, record: CycleRecord) -> None:
 
 
 def _write_state(conn: sqlite3.Connection, record: CycleRecord, subject: str, state: AlertState) -> None:
+    if state.mute is None:  # and none stands, as nearly always: nothing to weigh
+        values = (record.account_id, subject, STATE.encode(state))
+        if conn.execute(_PUT_UNMUTED, values).rowcount == 1:
+            return
     row = conn.execute(
         "SELECT mute FROM alert_states WHERE account_id = ? AND subject = ?", (record.account_id, subject)
     ).fetchone()
@@ -228,8 +237,8 @@ def require_account(conn: sqlite3.Connection, account_id: int) -> None:
 
 def _state(account_id: int, row: Row) -> AlertState:
     try:
-        mute = None if row["mute"] is None else MUTE.decode(row["mute"])
-        return replace(STATE.decode(row["state"]), mute=mute)
+        state = STATE.decode(row["state"])
+        return state if row["mute"] is None else replace(state, mute=MUTE.decode(row["mute"]))
     except ValueError as error:
         # Starting afresh would forget the episode and take the next alert for one that was told already.
         raise StoreFailed(f"account {account_id}: the stored alert state cannot be read") from error
