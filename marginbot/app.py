@@ -216,11 +216,12 @@ class Bot:
         )
         self._boards = BoardKeeper(
             store,
-            TelegramBoards(bot, store.language_of, settings.blind_after),
+            TelegramBoards(bot, store.language_of, settings.blind_after, store.zone_of),
             self._watch.delivery.pacing,
             clock=utc_now,
             moved=self._telegram.voice.follow,
             check_owners=self._telegram.presence.check_owners,
+            meter=self._metrics,
         )
         self._auditor = Auditor(
             AuditFile(settings.database),

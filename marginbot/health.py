@@ -33,6 +33,8 @@ class Vitals:
     audit_age: timedelta | None  # since the last audit
     budgets_used: Mapping[str, float] = field(default_factory=dict)  # share of its request limit, by venue
     oldest_waiting: timedelta | None = None  # how long the notice that waits longest has waited; None: none waits
+    boards: int = 0  # live boards in groups
+    boards_stale: int = 0  # those that Telegram has not taken for too long
     telegram_trouble: str = ""  # why updates cannot be fetched; empty: they can
     waiting: Mapping[str, Waiting] = field(default_factory=dict)  # by venue: accounts whose turn came, and did not come
 

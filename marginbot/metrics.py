@@ -21,6 +21,12 @@ class Metrics:
             "marginbot_readings", "readings of accounts", ["venue", "outcome"], registry=self._registry
         )
         self._sends = Counter("marginbot_sends", "notices handed to Telegram", ["outcome"], registry=self._registry)
+        self._boards = Counter(
+            "marginbot_board_changes",
+            "messages and changes of live boards handed to Telegram",
+            ["step", "outcome"],
+            registry=self._registry,
+        )
         self._cycle = Histogram(
             "marginbot_cycle_seconds", "duration of complete cycles", buckets=CYCLE_BUCKETS, registry=self._registry
         )
@@ -47,6 +53,10 @@ class Metrics:
         """A notice was accepted, so long after the reading it rests on."""
         self._dwell.observe(took.total_seconds())
 
+    def board(self, step: str, outcome: str) -> None:
+        """A live board was to be changed."""
+        self._boards.labels(step, outcome).inc()
+
     def page(self, vitals: Vitals) -> bytes:
         """Everything, with the state as it is now."""
         return generate_latest(self._registry) + generate_latest(_state(vitals))
@@ -62,6 +72,8 @@ def _state(vitals: Vitals) -> CollectorRegistry:
         "marginbot_accounts_blind": ("accounts or pools that cannot be judged", float(vitals.accounts_blind)),
         "marginbot_notices_pending": ("notices not yet accepted", float(vitals.notices_pending)),
         "marginbot_notice_oldest_seconds": ("age of the oldest waiting notice; 0: none", _waiting(vitals)),
+        "marginbot_boards": ("live boards in groups", float(vitals.boards)),
+        "marginbot_boards_stale": ("live boards not brought up to date for three minutes", float(vitals.boards_stale)),
         "marginbot_cycle_age_seconds": ("age of the last complete cycle", seconds(vitals.cycle_age)),
         "marginbot_telegram_age_seconds": ("time since Telegram answered", seconds(vitals.telegram_age)),
         "marginbot_audit_age_seconds": ("time since the last audit", seconds(vitals.audit_age)),

@@ -12,6 +12,7 @@ from marginbot.health import Vitals
 from marginbot.store import SqliteStore
 
 TELEGRAM_SILENT_AFTER = timedelta(seconds=75)
+BOARD_STALE_AFTER = timedelta(minutes=3)  # it is changed each minute, and waits up to one more for alerts
 LATE_AFTER = timedelta(seconds=2)  # a reading later than this is told to operators
 MOST_VIOLATIONS = 5
 
@@ -33,6 +34,7 @@ def taken(moment: Moment, store: SqliteStore, verdict: Verdict, budgets_used: Ma
     now = moment.now
     polled, refused, blind = store.counts()
     waiting = store.waiting_since()
+    boards, stale = store.count_boards(now - BOARD_STALE_AFTER)
     return Vitals(
         version=__version__,
         uptime=now - moment.started_at,
@@ -48,6 +50,8 @@ def taken(moment: Moment, store: SqliteStore, verdict: Verdict, budgets_used: Ma
         reading_ages=store.oldest_readings(now),
         audit=verdict,
         audit_age=_since(verdict.checked_at, now),
+        boards=boards,
+        boards_stale=stale,
         telegram_trouble=moment.telegram_trouble,
         waiting=store.waiting(now, LATE_AFTER),
         budgets_used=budgets_used,

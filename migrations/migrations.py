@@ -510,3 +510,9 @@ def m019_latest_tiers(db: Database) -> None:
 def m020_age_of_readings(db: Database) -> None:
     """The oldest readings are looked for among narrow rows: a report is one or two pages."""
     db.execute("CREATE INDEX latest_reports_age ON latest_reports (account_id, taken_at)")
+
+
+@migrations()
+def m021_group_zones(db: Database) -> None:
+    """The time zone of each group that has one."""
+    db.execute("CREATE TABLE group_zones (\n    chat_id INTEGER PRIMARY KEY,\n    zone TEXT NOT NULL\n) STRICT")

@@ -27,6 +27,7 @@ def families() -> set[str]:
     metrics = Metrics()
     metrics.reading("bybit", "ok")
     metrics.send("sent")
+    metrics.board("edit", "sent")
     metrics.dwell(timedelta(seconds=1))
     metrics.cycle(timedelta(seconds=1))
     found = {family.name for family in text_string_to_metric_families(metrics.page(vitals(HOLE)).decode())}

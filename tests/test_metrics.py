@@ -30,6 +30,8 @@ def vitals(*violations: Violation) -> Vitals:
         accounts_refused=0,
         accounts_blind=1,
         notices_pending=3,
+        boards=2,
+        boards_stale=1,
         reading_ages={"bybit": timedelta(seconds=400), "okx": timedelta(seconds=9)},
         audit=Verdict(T0, violations),
         audit_age=timedelta(seconds=30),
@@ -51,6 +53,7 @@ def test_the_page_counts_the_work_and_shows_the_state() -> None:
     for outcome in ("ok", "ok", "venue_down"):
         metrics.reading("bybit", outcome)
     metrics.send("sent")
+    metrics.board("edit", "not_editable")
     metrics.dwell(timedelta(seconds=1.5))
     metrics.cycle(timedelta(seconds=0.3))
     found = samples(metrics, vitals(HOLE))
@@ -69,6 +72,9 @@ def test_the_page_counts_the_work_and_shows_the_state() -> None:
         "marginbot_notice_oldest_seconds": 7,
         "marginbot_budget_used binanceusdm": 0.25,
         "marginbot_up": 1,
+        "marginbot_board_changes_total not_editable edit": 1,
+        "marginbot_boards": 2,
+        "marginbot_boards_stale": 1,
         "marginbot_late_accounts okx": 7,
         "marginbot_late_seconds okx": 81,
     }

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from telegram import Bot
 from telegram.error import TelegramError
 
 from marginbot.bot import render_group
+from marginbot.bot.figures import read_in
 from marginbot.bot.language import _, later, read_in_language
-from marginbot.bot.messenger import LanguageOf
+from marginbot.bot.messenger import LanguageOf, ZoneOf
 from marginbot.bot.render_status import View
 from marginbot.bot.wire import Letter, amend, outcome_of, post
 from marginbot.domain.board import Board
@@ -36,15 +38,18 @@ NO_VOICE = later(
 class TelegramBoards:
     """A `BoardScreen`."""
 
-    def __init__(self, bot: Bot, language_of: LanguageOf, stale_after: timedelta) -> None:
+    def __init__(
+        self, bot: Bot, language_of: LanguageOf, stale_after: timedelta, zone_of: ZoneOf = lambda _: UTC
+    ) -> None:
         self._bot = bot
         self._language_of = language_of
+        self._zone_of = zone_of
         self._stale_after = stale_after
 
     def digest(self, board: Board, standings: Sequence[Standing], now: datetime) -> str:
         """Of what would be shown, and whether it would be shown as history."""
         view = self._view(now)
-        with read_in_language(self._language_of(board.chat_id)):
+        with self._read_by(board):
             shown = render_group.board(standings, view)
         return hashlib.sha256(f"{render_group.is_dark(standings, view)} {shown}".encode()).hexdigest()[:32]
 
@@ -67,7 +72,7 @@ class TelegramBoards:
 
     async def worse(self, board: Board, standings: Sequence[Standing], now: datetime) -> Outcome:
         """Loudly."""
-        with read_in_language(self._language_of(board.chat_id)):
+        with self._read_by(board):
             html = render_group.worse(standings, self._view(now))
         return await post(self._bot, self._letter(board, html))
 
@@ -95,12 +100,18 @@ class TelegramBoards:
 
     def _face(self, board: Board, standings: Sequence[Standing], now: datetime) -> str:
         view = self._view(now)
-        with read_in_language(self._language_of(board.chat_id)):
+        with self._read_by(board):
             return render_group.boarded(render_group.board(standings, view), now, standings, view)
 
     def _said(self, board: Board, words: str) -> str:
-        with read_in_language(self._language_of(board.chat_id)):
+        with self._read_by(board):
             return _(words)
+
+    @contextmanager
+    def _read_by(self, board: Board) -> Iterator[None]:
+        """What is rendered inside is in the group's language and by its clock."""
+        with read_in_language(self._language_of(board.chat_id)), read_in(self._zone_of(board.chat_id)):
+            yield
 
     def _letter(self, board: Board, html: str, *, silent: bool = False) -> Letter:
         return Letter(chat_id=board.chat_id, thread_id=board.thread_id, html=html, silent=silent)

@@ -25,7 +25,7 @@ from marginbot.bot.intake import Incoming, command_of, holds_secret, incoming, t
 from marginbot.bot.language import _, best, later, read_from_now_on_in_language, supported
 from marginbot.bot.menus import set_operator_menu
 from marginbot.bot.presence import Presence
-from marginbot.bot.presses import Answer, Press, press
+from marginbot.bot.presses import Answer, Press, is_question, press
 from marginbot.bot.table import BY_NAME, nearest, visible
 from marginbot.bot.voice import Place, Voice
 from marginbot.domain.errors import GroupOnly, MarginbotError, RequestError
@@ -72,7 +72,6 @@ class Guard:
         self._speak_as(message.chat_id, message.private, message.person, message.language)
         hidden = await self._hide_secret(message)
         if message.person is not None and message.private:
-            read_from_now_on_in(self._services.store.zone_of(message.person.user_id))
             self.presence.greet(message.person)
         reply = await answered(partial(self._reply_to, message, context.bot, hidden is not None))
         if hidden:
@@ -93,8 +92,9 @@ class Guard:
         await answer_inline(query, context.bot, self._services)
 
     def _speak_as(self, chat_id: int, private: bool, person: Person | None, telegrams: str | None) -> None:
-        """Answer in the language chosen in this chat, in private else in that of the person's Telegram."""
+        """In the language chosen in this chat, in private else in that of the person's Telegram; by its clock."""
         store = self._services.store
+        read_from_now_on_in(store.zone_of(chat_id))
         if person is None or not private:
             read_from_now_on_in_language(store.language_of(chat_id))
             return
@@ -228,15 +228,25 @@ class Guard:
         place, pressed = _pressed(query, context.bot, self._services)
         self._speak_as(pressed.call.chat_id, pressed.call.private, pressed.call.person, pressed.call.language)
         if pressed.call.private:
-            read_from_now_on_in(self._services.store.zone_of(pressed.call.person.user_id))
             self.presence.greet(pressed.call.person)
-        result = await _decided(pressed, self._services)
+        result = await self._result_of(pressed)
         await self._voice.toast(query, result.toast, alert=result.alert)
         if result.html is not None:
             await self._voice.change(query, result.html, result.buttons)
         if result.tell is not None:
             self._voice.tell(*result.tell)
         await self._voice.say(place, result.reply, answered)
+
+    async def _result_of(self, pressed: Press) -> Answer:
+        call = pressed.call
+        if is_question(pressed.data):
+            if not self._has_budget(call):
+                return Answer(
+                    toast=_(TOO_MUCH), alert=self._services.budget.is_to_be_told(call.person.user_id, call.at)
+                )
+            if not call.private:
+                await self.presence.check_owners(call.chat_id, call.at)
+        return await _decided(pressed, self._services)
 
     async def on_error(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
         """What nothing else caught; the update itself is not logged."""

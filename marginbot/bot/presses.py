@@ -16,7 +16,7 @@ from marginbot.bot.commands.channels import noticed
 from marginbot.bot.commands.data import forget_decided
 from marginbot.bot.commands.language import AUTOMATIC, spoken
 from marginbot.bot.commands.look import status
-from marginbot.bot.commands.refresh import refreshed
+from marginbot.bot.commands.refresh import refreshed, refreshed_in_group
 from marginbot.bot.commands.resume import resume, start_over
 from marginbot.bot.commands.settings import settings_pressed
 from marginbot.bot.commands.whatif import pressed_shock, sheet_of
@@ -31,6 +31,7 @@ from marginbot.domain.notices import Notice
 from marginbot.flow.ports import Account
 from marginbot.flow.preferences import Quieted
 
+_REFRESH = re.compile(r"ref:.*")
 SNOOZE = timedelta(hours=1)
 NUMBER = re.compile(r"[0-9]{1,18}")  # a longer one would not fit a column
 Found = re.Match[str]
@@ -56,6 +57,11 @@ class Answer:
     buttons: Rows = ()
     reply: Reply = SILENCE
     tell: tuple[int, str] | None = None  # somebody else who is to know
+
+
+def is_question(data: str) -> bool:
+    """Whether a button asks again what a command asked: then it counts as that command."""
+    return _REFRESH.fullmatch(data) is not None
 
 
 async def press(pressed: Press, services: Services) -> Answer:
@@ -112,8 +118,10 @@ def _require_known(call: Call, services: Services) -> None:
 
 async def _refresh(pressed: Press, _found: Found, services: Services) -> Answer:
     """The message as of now, in place; where it has become too long for one, said anew."""
-    _require_known(pressed.call, services)
-    reply = await refreshed(pressed.call, pressed.data, services)
+    if pressed.call.private:
+        _require_known(pressed.call, services)
+    find = refreshed if pressed.call.private else refreshed_in_group
+    reply = await find(pressed.call, pressed.data, services)
     if reply is None:
         return _outdated()
     if len(pages(reply.html)) > 1:
@@ -242,7 +250,7 @@ ROUTES: tuple[tuple[re.Pattern[str], Where, Callable[[Press, Found, Services], A
     (re.compile(r"add:([a-z0-9_]{1,40})"), Where.PRIVATE, _venue),
     (re.compile(r"lbl:([A-Za-z0-9._-]{1,24})"), Where.PRIVATE, _label),
     (re.compile(r"(bck|go-add|go-status|go-on|go-new):"), Where.PRIVATE, _gone_to),
-    (re.compile(r"ref:.*"), Where.PRIVATE, _refresh),
+    (_REFRESH, Where.ANYWHERE, _refresh),
     (re.compile(r"set:.*"), Where.PRIVATE, _settings),
     (re.compile(r"fgt:(yes|no):([0-9a-f]{16})"), Where.PRIVATE, _forget),
     (re.compile(r"bud:(yes|no|stop):([A-Za-z0-9_-]{1,40})"), Where.PRIVATE, _buddy),

@@ -14,7 +14,7 @@ from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.language import _
 from marginbot.bot.render import LIMIT, length
-from marginbot.bot.render_status import View, block, in_sight, symbol_of, verdict
+from marginbot.bot.render_status import View, block, in_sight, is_watched, not_watched, symbol_of, verdict
 from marginbot.domain.margin import PoolState
 from marginbot.domain.report import PoolReport
 from marginbot.flow.ports import Standing
@@ -88,8 +88,13 @@ def table(standings: Sequence[Standing], view: View) -> list[str]:
 
 
 def _rows(standing: Standing, view: View) -> Iterator[str]:
-    yield _row(symbol_of(standing, view), standing.account.label, *_figures(standing))
+    symbol, label = symbol_of(standing, view), standing.account.label
     worst = standing.report.worst if standing.report else None
+    if standing.report is not None and not in_sight(standing, view):  # old figures would look like today's
+        span = fig.ago(view.now - standing.report.taken_at)
+        yield _row(symbol, label, _("blind {span}", span=span))
+        return
+    yield _row(symbol, label, *_figures(standing))
     if worst is None or not standing.shared_amounts:
         return
     yield fig.row(f"   {_('equity')}", fig.money(worst.equity, worst.currency), WIDTH)
@@ -97,13 +102,12 @@ def _rows(standing: Standing, view: View) -> Iterator[str]:
         yield fig.row(f"   {_('buffer')}", fig.money(worst.buffer, worst.currency), WIDTH)
 
 
-def _row(symbol: str, label: str, cushion: str, ratio: str) -> str:
+def _row(symbol: str, label: str, *cells: str) -> str:
     """One line; a symbol takes two columns whatever its letters say, because phones draw it so."""
     mark = f"{symbol} " if symbol else " " * SYMBOL
     name = fig.padded(_cut(label, LABEL), LABEL)
-    figures = "".join(
-        " " * (columns - fig.width(shown)) + shown for shown, columns in ((cushion, CUSHION), (ratio, RATIO))
-    )
+    widths = (CUSHION, RATIO) if len(cells) > 1 else (CUSHION + RATIO,)
+    figures = "".join(" " * (columns - fig.width(shown)) + shown for shown, columns in zip(cells, widths, strict=True))
     return f"<code>{mark}{escape(name)}{escape(figures)}</code>"
 
 
@@ -146,18 +150,26 @@ def _grade(standing: Standing) -> str:
 
 
 def _dark(standings: Sequence[Standing], view: View) -> list[str]:
-    """Which accounts are out of sight, and since when; nothing while all are seen."""
-    lines = []
-    for standing in standings[:MOST_ROWS]:
-        if in_sight(standing, view):
-            continue
-        label = text(standing.account.label, 24)
-        if standing.report is None:
-            lines.append(f"{fig.BLIND} {label}: {_('never read yet')}")
-        else:
-            since = fig.until(standing.report.taken_at, view.now)
-            lines.append(f"{fig.BLIND} {label}: {_('blind since {time}', time=since)}")
+    """Which accounts are not watched, or not wholly: since when, why, and what was last known."""
+    dark = [standing for standing in standings[:MOST_ROWS] if not is_watched(standing, view)]
+    lines = [f"{fig.BLIND} {text(standing.account.label, 24)}: {_why_dark(standing, view)}" for standing in dark]
     return ["", *lines] if lines else []
+
+
+def _why_dark(standing: Standing, view: View) -> str:
+    report = standing.report
+    if standing.account.refused is not None:
+        return not_watched(standing.account.refused)
+    if report is None:
+        return _("never read yet")
+    if not in_sight(standing, view):
+        cushion, ratio = _figures(standing)
+        seen = fig.until(report.taken_at, view.now)
+        return _("last seen {time} at {cushion}, {ratio}", time=seen, cushion=text(cushion), ratio=text(ratio))
+    since = min((state.blind_since for state in standing.states.values() if state.blind_since), default=None)
+    if since is None:
+        return _("margin requirement not known: not watched")
+    return _("blind in part since {time}", time=fig.until(since, view.now))
 
 
 def _folded(standings: Sequence[Standing], view: View, room: int) -> str:

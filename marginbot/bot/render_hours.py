@@ -36,6 +36,21 @@ def zone(of: tzinfo, now: datetime, *, changed: bool = False) -> str:
     return "\n".join([*lines, *([] if changed else ["", _("Another one: /timezone Istanbul")])])
 
 
+def group_zone(of: tzinfo, now: datetime) -> str:
+    """By which clock a group is told times."""
+    here = now.astimezone(of)
+    return "\n".join(
+        [
+            _(
+                "🕰 Times in this group are by <b>{zone}</b>: it is {time} there.",
+                zone=name_of(of),
+                time=f"{here:%H:%M}",
+            ),
+            _("Another one: /timezone Istanbul"),
+        ]
+    )
+
+
 def quiet(hours: QuietHours | None, of: tzinfo, now: datetime, *, changed: bool = False) -> str:
     """The quiet hours in force."""
     if hours is None:

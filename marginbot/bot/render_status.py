@@ -11,6 +11,7 @@ from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
 from marginbot.bot.render_news import CAUSES
 from marginbot.domain.alerting import ACCOUNT, MuteKind
+from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
 from marginbot.domain.margin import PoolState
 from marginbot.domain.report import AccountReport, PoolReport, PositionReport
@@ -41,7 +42,7 @@ def status(standings: Sequence[Standing], view: View) -> str:
 def verdict(standings: Sequence[Standing], view: View) -> str:
     """Fine only if every account was judged, lately, and found calm."""
     endangered = [s for s in standings if (grade_of(s) or Grade.OK) > Grade.OK]
-    unwatched = [s for s in standings if not _watched(s, view)]
+    unwatched = [s for s in standings if not is_watched(s, view)]
     if not endangered and not unwatched:
         return f"{fig.SYMBOLS[Grade.OK]} " + _("<b>All fine</b>: {what}", what=_calmest_words(standings))
     parts = []
@@ -140,7 +141,7 @@ def in_sight(standing: Standing, view: View) -> bool:
     return fresh and standing.account.refused is None and (itself is None or itself.blind_since is None)
 
 
-def _watched(standing: Standing, view: View) -> bool:
+def is_watched(standing: Standing, view: View) -> bool:
     """Whether all of the account is known."""
     complete = standing.report is not None and all(pool.grade is not None for pool in standing.report.pools)
     return in_sight(standing, view) and complete and not is_blind(standing)
@@ -165,7 +166,7 @@ def _worst_figures(standing: Standing) -> str:
 def symbol_of(standing: Standing, view: View) -> str:
     grade = grade_of(standing)
     endangered = grade is not None and grade >= Grade.WARNING
-    if grade is None or not (_watched(standing, view) or (endangered and in_sight(standing, view))):
+    if grade is None or not (is_watched(standing, view) or (endangered and in_sight(standing, view))):
         return fig.BLIND
     return fig.SYMBOLS[grade]
 
@@ -176,23 +177,29 @@ def _state_word(standing: Standing, view: View) -> str:
         return _("first reading under way")
     if not in_sight(standing, view) or grade is None:
         return _("STALE, last known {grade}", grade=fig.word(grade))
-    if _watched(standing, view):
+    if is_watched(standing, view):
         return fig.grade_name(grade)
     if grade >= Grade.WARNING:
         return _("{grade}, part not watched", grade=fig.grade_name(grade))
     return _("STALE in part, the rest {grade}", grade=fig.word(grade))
 
 
+def not_watched(refused: Cause) -> str:
+    """Why an account is no longer polled."""
+    return _("not watched: {cause}", cause=_(CAUSES[refused]))
+
+
 def _blindness(standing: Standing, view: View) -> list[str]:
     lines = []
     if standing.account.refused is not None:
-        lines.append(_("not watched: {cause}", cause=_(CAUSES[standing.account.refused])))
+        lines.append(not_watched(standing.account.refused))
     elif standing.report is not None and not is_blind(standing) and not in_sight(standing, view):
         lines.append(_("no fresh reading: not watched"))
     for subject, state in sorted(standing.states.items()):
         if state.blind_since is None or (subject == "" and standing.account.refused is not None):
             continue
-        what = f"{fig.pool_title(subject)}: " if subject else ""
+        title = fig.pool_title(subject) if standing.shared_amounts else _("another pool")
+        what = f"{title}: " if subject else ""
         cause = _(CAUSES[state.blind_cause] if state.blind_cause else NO_CAUSE)
         lines.append(what + _("{cause}, blind for {time}", cause=cause, time=fig.ago(view.now - state.blind_since)))
     return lines

@@ -185,7 +185,7 @@ COMMANDS: tuple[Command, ...] = (
         name="timezone",
         usage=ZONE_USAGE,
         help=later("by which clock I show times: a large city of yours"),
-        where=PRIVATE,
+        where=ANYWHERE,
         handler=timezone,
     ),
     Command(

@@ -13,18 +13,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from marginbot.domain.board import Board, Seen, Step, step, told_after, worsened
 from marginbot.domain.errors import BoardEnding, NothingShared, NotTheirBoard
 from marginbot.domain.outcomes import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable, retry_at
 from marginbot.domain.pacing import Pacing
 from marginbot.flow.access import Access
+from marginbot.flow.meter import OUTCOMES, Meter, Unmetered
 from marginbot.flow.ports import Person, Standing, Store
 from marginbot.flow.status import Status, grade_of
 from marginbot.flow.tasks import Tasks
 
 log = logging.getLogger(__name__)
+
+Told = TypeVar("Told", bound=Outcome | NotEditable)
 
 MOST_AT_ONCE = 4
 MOST_IN_A_LOOK = 20  # reading and laying out one takes a millisecond or two of the loop
@@ -107,11 +110,13 @@ class BoardKeeper:
         clock: Callable[[], datetime],
         moved: Callable[[int, int], object] | None = None,
         check_owners: Callable[[int, datetime], Awaitable[None]] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._store, self._screen, self._pacing, self._clock = store, screen, pacing, clock
         self._status = Status(store)
         self._moved = moved or store.move_chat
         self._check_owners = check_owners
+        self._meter = meter or Unmetered()
         self._busy: set[int] = set()
         self._failures: Counter[int] = Counter()
         self._retry_at: dict[int, datetime] = {}
@@ -205,14 +210,14 @@ class BoardKeeper:
         return shared == {(standing.account.id, standing.shared_amounts) for standing in standings}
 
     async def _post(self, board: Board, standings: Sequence[Standing], seen: Seen) -> None:
-        outcome = await self._screen.post(board, standings, self._clock())
+        outcome = self._counted(Step.POST, await self._screen.post(board, standings, self._clock()))
         if isinstance(outcome, Sent):
             self._store.post_board(board.chat_id, outcome.message_id, seen.digest, self._clock())
             await self._screen.pin(board, outcome.message_id)
         await self._settle(board, outcome)
 
     async def _edit(self, board: Board, standings: Sequence[Standing], seen: Seen) -> None:
-        outcome = await self._screen.edit(board, standings, self._clock())
+        outcome = self._counted(Step.EDIT, await self._screen.edit(board, standings, self._clock()))
         if isinstance(outcome, NotEditable):
             log.info("the board of a group is gone: %s", outcome.error)
             outcome = await self._screen.lost(board)
@@ -225,17 +230,23 @@ class BoardKeeper:
     async def _worse(self, board: Board, standings: Sequence[Standing], seen: Seen) -> None:
         news = worsened(board, seen)
         told = sorted((s for s in standings if s.account.id in news), key=lambda s: news.index(s.account.id))
-        outcome = await self._screen.worse(board, told, self._clock())
+        outcome = self._counted(Step.WORSE, await self._screen.worse(board, told, self._clock()))
         if isinstance(outcome, Sent):
             self._store.tell_board(board.chat_id, dict(board.told) | dict(seen.grades))
         await self._settle(board, outcome)
 
     async def _end(self, board: Board) -> None:
-        outcome = await self._screen.ended(board) if board.message_id is not None else Sent(0)
+        outcome: Outcome | NotEditable = Sent(0)
+        if board.message_id is not None:
+            outcome = self._counted(Step.END, await self._screen.ended(board))
         if isinstance(outcome, TryAgain | Moved):
             await self._settle(board, outcome)
         else:
             self._forget(board.chat_id)
+
+    def _counted(self, made: Step, outcome: Told) -> Told:
+        self._meter.board(made, OUTCOMES[type(outcome).__name__])
+        return outcome
 
     async def _settle(self, board: Board, outcome: Outcome) -> None:
         """Note when to try again, follow a group that moved, and give up where the bot may no longer write."""

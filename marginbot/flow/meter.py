@@ -26,6 +26,9 @@ class Meter(Protocol):
     def dwell(self, took: timedelta) -> None:
         """A notice was accepted, so long after the reading it rests on."""
 
+    def board(self, step: str, outcome: str) -> None:
+        """A live board was to be changed: "post", "edit" …, and what became of it."""
+
 
 class Unmetered:
     """Counts nothing."""
@@ -40,6 +43,9 @@ class Unmetered:
         """Not counted."""
 
     def dwell(self, took: timedelta) -> None:
+        """Not counted."""
+
+    def board(self, step: str, outcome: str) -> None:
         """Not counted."""
 
 

@@ -155,6 +155,10 @@ class Preferences:
         """Show times as in this city; `RequestError` when it is not known."""
         self.store.set_zone(user_id, find_zone(words).key, now)
 
+    def set_group_zone(self, chat_id: int, words: str) -> None:
+        """Show times in a group as in this city; `RequestError` when it is not known."""
+        self.store.set_group_zone(chat_id, find_zone(words).key)
+
     def set_quiet(self, user_id: int, words: str, now: datetime) -> None:
         """Hold what is not grave in these hours, or never (`off`); `RequestError` when they make no sense."""
         hours = None if words.strip().lower() == "off" else parse_quiet(words)

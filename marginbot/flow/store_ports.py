@@ -166,10 +166,11 @@ class Manner(Protocol):
 
     def set_chart_theme(self, user_id: int, theme: Theme) -> None: ...
 
-    def zone_of(self, user_id: int) -> tzinfo:
-        """A person's time zone; UTC where none was set."""
+    def zone_of(self, chat_id: int) -> tzinfo:
+        """The time zone of a person, or of a group; UTC where none was set."""
 
     def set_zone(self, user_id: int, name: str, now: datetime) -> None: ...
+    def set_group_zone(self, chat_id: int, name: str) -> None: ...
     def quiet_hours(self, user_id: int) -> QuietHours | None: ...
     def set_quiet_hours(self, user_id: int, hours: QuietHours | None, now: datetime) -> None:
         """Hold what is not grave in these hours, or (None) never."""

@@ -27,6 +27,15 @@ class BoardRows(Rows):
         row = self._one(_BOARD + "WHERE chat_id = ?", chat_id)
         return None if row is None else _board(row)
 
+    def count_boards(self, before: datetime) -> tuple[int, int]:
+        """How many there are, and how many were not brought up to date since then."""
+        row = self._one(
+            "SELECT count(*) AS boards, "
+            "count(*) FILTER (WHERE coalesce(shown_at, started_at) < ?) AS stale FROM boards",
+            text_of(before),
+        )
+        return (0, 0) if row is None else (row["boards"], row["stale"])
+
     def start_board(self, board: Board, now: datetime) -> None:
         """Begin one; it replaces the one there was."""
         with self._writing() as conn:

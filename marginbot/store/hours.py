@@ -1,4 +1,4 @@
-"""The time zone of each person, and their quiet hours."""
+"""The time zone of each person and of each group, and people's quiet hours."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ log = logging.getLogger(__name__)
 class HoursRows(Rows):
     """What a clock shows where somebody lives."""
 
-    def zone_of(self, user_id: int) -> tzinfo:
-        """A person's time zone; UTC where none was set, or where this machine no longer knows it."""
-        row = self._one("SELECT zone FROM local_hours WHERE user_id = ?", user_id)
+    def zone_of(self, chat_id: int) -> tzinfo:
+        """A person's time zone, or a group's; UTC where none was set, or where this machine no longer knows it."""
+        if chat_id < 0:
+            row = self._one("SELECT zone FROM group_zones WHERE chat_id = ?", chat_id)
+        else:
+            row = self._one("SELECT zone FROM local_hours WHERE user_id = ?", chat_id)
         if row is None or row["zone"] is None or row["zone"] == "UTC":
             return UTC
         try:
             return ZoneInfo(row["zone"])
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            log.warning("the time zone of user %s is not known on this machine: times are shown in UTC", user_id)
+            log.warning("the time zone of chat %s is not known on this machine: times are shown in UTC", chat_id)
             return UTC
 
     def set_zone(self, user_id: int, name: str, now: datetime) -> None:
@@ -39,6 +42,15 @@ class HoursRows(Rows):
                 (user_id, name),
             )
             self._end_holds(conn, user_id, now)
+
+    def set_group_zone(self, chat_id: int, name: str) -> None:
+        """Show times in a group so from now on."""
+        with self._writing() as conn:
+            conn.execute(
+                "INSERT INTO group_zones (chat_id, zone) VALUES (?, ?) "
+                "ON CONFLICT (chat_id) DO UPDATE SET zone = excluded.zone",
+                (chat_id, name),
+            )
 
     def quiet_hours(self, user_id: int) -> QuietHours | None:
         """A person's quiet hours; None: there are none."""

@@ -156,8 +156,9 @@ class Outbox(Rows):
             conn.execute("UPDATE people SET private_chat_id = ? WHERE private_chat_id = ?", (new, old))
             conn.execute("UPDATE OR IGNORE shares SET chat_id = ? WHERE chat_id = ?", (new, old))
             conn.execute("DELETE FROM shares WHERE chat_id = ?", (old,))
-            conn.execute("UPDATE OR IGNORE group_languages SET chat_id = ? WHERE chat_id = ?", (new, old))
-            conn.execute("DELETE FROM group_languages WHERE chat_id = ?", (old,))
+            for table in ("group_languages", "group_zones"):
+                conn.execute(f"UPDATE OR IGNORE {table} SET chat_id = ? WHERE chat_id = ?", (new, old))  # noqa: S608
+                conn.execute(f"DELETE FROM {table} WHERE chat_id = ?", (old,))  # noqa: S608
             conn.execute(
                 "UPDATE OR IGNORE boards SET chat_id = ?, message_id = NULL, shown_at = NULL WHERE chat_id = ?",
                 (new, old),

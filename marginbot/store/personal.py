@@ -17,7 +17,15 @@ from marginbot.store.rows import Row, Rows
 
 SECRET_TABLES = frozenset({"secrets", "channel_secrets"})
 IMPERSONAL_TABLES = frozenset(
-    {"meta", "venue_terms", "history_symbols", "group_languages", "_sqlite_migrations", "sqlite_sequence"}
+    {
+        "meta",
+        "venue_terms",
+        "history_symbols",
+        "group_languages",
+        "group_zones",
+        "_sqlite_migrations",
+        "sqlite_sequence",
+    }
 )
 _PERSON = ("user_id", "created_by", "used_by", "owner_id", "buddy_id")
 _OWNED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from telegram.ext import ExtBot
 
 from marginbot.bot.board_screen import TelegramBoards
+from marginbot.bot.budget import STRANGER
 from marginbot.bot.build import TelegramSide, build_bot
 from marginbot.bot.language import LANGUAGES, _, read_in_language
 from marginbot.bot.presence import ASK_AGAIN_AFTER
@@ -82,7 +84,7 @@ def record(
 
 
 def keeper_of(desk: Desk, side: TelegramSide) -> BoardKeeper:
-    screen = TelegramBoards(side.application.bot, desk.store.language_of, STALE_AFTER)
+    screen = TelegramBoards(side.application.bot, desk.store.language_of, STALE_AFTER, desk.store.zone_of)
     return BoardKeeper(
         desk.store, screen, Pacing(), clock=desk.clock, moved=side.voice.follow, check_owners=side.presence.check_owners
     )
@@ -139,6 +141,50 @@ async def test_a_message_of_its_own_only_when_it_gets_worse_and_only_once(stage:
     stage.read(Grade.WARNING, "0.66", 3.0)
     await stage.later(20)
     assert len(stage.said_since(board)) == 2, "a relapse is news again"
+
+
+async def test_what_became_worse_is_told_without_amounts_and_its_end_in_place(stage: Stage) -> None:
+    board = await stage.started()
+    stage.read(Grade.CRITICAL, "0.82", 1.4)
+    await stage.later(20)
+    stage.read()
+    await stage.later(60)
+    [told] = stage.said_since(board)
+    assert not re.search(r"USDT|equity|buffer|bybit|binance", told + board.text)
+    assert "82.0%" in told
+    assert "✅ All fine" in board.text
+
+
+async def test_times_on_the_board_are_by_the_clock_of_the_group(stage: Stage) -> None:
+    board = await stage.started()
+    asked = stage.tg.say(GROUP, 700, "/timezone Istanbul")
+    await stage.tg.wait_for(GROUP, "only people who use me", after=asked)
+    asked = stage.tg.say(GROUP, ALICE, "/timezone Asia/Istanbul")
+    await stage.tg.wait_for(GROUP, "Asia/Istanbul", after=asked)
+    await stage.later(60)
+    assert "+03" in board.text
+
+
+async def test_status_in_a_group_is_refreshed_in_place_by_anybody_within_what_commands_may_cost(stage: Stage) -> None:
+    asked = stage.tg.say(GROUP, ALICE, "/status")
+    shown = await stage.tg.wait_for(GROUP, "12.3%", after=asked)
+    stage.read(ratio="0.2")
+    presses = [stage.tg.press_button(GROUP, "🔄 Refresh", 700) for _again in range(50)]
+    await stage.tg.wait_until(lambda: presses[-1] in stage.tg.callback_answers)
+    assert "20.0%" in shown.text
+    assert 1 <= len(stage.tg.calls("editMessageText")) <= STRANGER.burst
+    assert stage.said_since(shown) == []
+
+
+async def test_a_refresh_in_a_group_shows_only_what_it_may_still_see(stage: Stage) -> None:
+    asked = stage.tg.say(GROUP, ALICE, "/status main")
+    shown = await stage.tg.wait_for(GROUP, "12.3%", after=asked)
+    stage.desk.store.unshare(GROUP, stage.account.id)
+    query = stage.tg.press_button(GROUP, "🔄 Refresh", ALICE)
+    await stage.tg.wait_until(lambda: query in stage.tg.callback_answers)
+    await stage.tg.wait_until(lambda: "no longer shared" in shown.text)
+    assert "%" not in shown.text
+    assert shown.buttons == []
 
 
 async def test_news_that_telegram_did_not_take_are_told_later(stage: Stage) -> None:

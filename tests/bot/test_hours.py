@@ -31,6 +31,7 @@ NIGHT = QuietHours(23 * 60, 7 * 60)
     [
         ("timezone", render_hours.zone(UTC, NOW)),
         ("timezone_changed", render_hours.zone(ISTANBUL, NOW, changed=True)),
+        ("timezone_group", render_hours.group_zone(ISTANBUL, NOW)),
         ("quiet_none", render_hours.quiet(None, UTC, NOW)),
         ("quiet_ended", render_hours.quiet(None, ISTANBUL, NOW, changed=True)),
         ("quiet_set_without_a_zone", render_hours.quiet(NIGHT, UTC, NOW, changed=True)),

@@ -38,6 +38,9 @@ class Sheet:
     def cycle(self, took: timedelta) -> None:
         self.cycles.append(took)
 
+    def board(self, step: str, outcome: str) -> None:
+        raise AssertionError("no board is changed here")
+
 
 async def test_readings_sends_and_dwell_are_counted(world: World) -> None:
     sheet, messenger = Sheet(), FakeMessenger()

@@ -312,3 +312,8 @@ CREATE TABLE latest_tiers (
 
 CREATE INDEX latest_reports_age ON latest_reports (account_id, taken_at);
 
+CREATE TABLE group_zones (
+    chat_id INTEGER PRIMARY KEY,
+    zone TEXT NOT NULL
+) STRICT;
+

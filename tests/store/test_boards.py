@@ -30,6 +30,16 @@ def test_a_board_is_read_as_it_was_written(store: SqliteStore) -> None:
     assert not store.close_board(GROUP)
 
 
+def test_boards_that_are_not_brought_up_to_date_are_counted(store: SqliteStore) -> None:
+    assert store.count_boards(NOW) == (0, 0)
+    store.start_board(BOARD, NOW)
+    store.start_board(replace(BOARD, chat_id=SUPERGROUP), NOW - MINUTE)
+    assert store.count_boards(NOW) == (2, 1)
+    store.post_board(SUPERGROUP, 41, "digest", NOW + MINUTE)
+    assert store.count_boards(NOW) == (2, 0)
+    assert store.count_boards(NOW + MINUTE) == (2, 1)
+
+
 def test_failure_07_the_board_follows_its_group_and_is_posted_anew_there(store: SqliteStore) -> None:
     store.share(GROUP, add(store).id, amounts=False, now=NOW)
     store.start_board(BOARD, NOW)

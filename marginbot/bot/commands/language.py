@@ -25,7 +25,7 @@ async def choose_language(call: Call, services: Services) -> Reply:
 
 def spoken(call: Call, code: str | None, services: Services) -> str:
     """Speak this language in the chat of the call from now on, and say so in it; None: as Telegram is set."""
-    if not call.private and not _may_choose(call, services):
+    if not call.private and not may_choose(call, services):
         raise NotAllowed(
             "a stranger in a group", advice=_("In a group, only people who use me may choose the language.")
         )
@@ -42,6 +42,7 @@ def buttons(call: Call) -> Rows:
     return (*rows, (Button(_("As my Telegram is set"), f"lng:{AUTOMATIC}"),)) if call.private else rows
 
 
-def _may_choose(call: Call, services: Services) -> bool:
+def may_choose(call: Call, services: Services) -> bool:
+    """Whether this person may choose for a group: they use the bot."""
     user_id = call.person.user_id
     return services.access.may_register(user_id) or bool(services.store.accounts_of(user_id))

@@ -15,8 +15,11 @@ async def status(call: Call, services: Services) -> Reply:
         shared = services.status.group(call.chat_id, label)
         if not shared:
             return Reply(html=_(NONE_SHARED))
-        seen = render_status if label else render_group
-        return Reply(html=seen.status(shared, services.view))
+        if label:
+            return Reply(
+                html=render_status.status(shared, services.view), buttons=(refresh("g", shared[0].account.id),)
+            )
+        return Reply(html=render_group.status(shared, services.view), buttons=(refresh("g"),))
     own = services.status.own(call.person.user_id, label)
     if not own:
         return Reply(html=_(NO_ACCOUNT))
