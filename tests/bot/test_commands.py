@@ -237,6 +237,7 @@ async def test_help_and_menus_come_from_the_table(desk: Desk) -> None:
     assert [c.name for c in visible(private=False)] == [
         "status",
         "chart",
+        "timezone",
         "language",
         "share",
         "unshare",

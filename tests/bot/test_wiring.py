@@ -124,6 +124,7 @@ async def test_menus_by_scope(bot: TelegramSide, tg: TelegramServer) -> None:
     assert set(menus["all_group_chats"]) == {
         "status",
         "chart",
+        "timezone",
         "language",
         "share",
         "unshare",
