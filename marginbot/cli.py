@@ -50,8 +50,9 @@ class _Commands(click.Group):
 
 
 def _explained(error: MarginbotError) -> str:
-    default = MarginbotError.advice
-    return str(error) if error.advice == default else f"{error.advice} ({error})"
+    if error.advice == MarginbotError.advice:
+        return str(error)
+    return error.advice if str(error).lower() in error.advice.lower() else f"{error.advice} ({error})"
 
 
 def _fail(line: str, code: int) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from marginbot.domain.errors import ConfigError
 from marginbot.endpoints import checked_url, host_and_port, networks
@@ -109,6 +109,13 @@ class Settings(BaseSettings):
     def _ids(cls, value: Any) -> Any:
         if isinstance(value, str):
             return frozenset(int(part) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("admin_ids")
+    @classmethod
+    def _people(cls, value: frozenset[int]) -> frozenset[int]:
+        if any(number <= 0 for number in value):
+            raise ValueError("a person's id is above zero; one below is a group's")
         return value
 
     @field_validator("telegram_token")
@@ -274,12 +281,12 @@ def load_settings(config: Path | None = None) -> Settings:
         raise ConfigError(f"the settings file cannot be read: {type(error).__name__}") from None
 
 
-def unknown_variables() -> list[str]:
-    """Variables that look like ours but are not: most likely a typing error."""
-    known = {_PREFIX + name.upper() for name in Settings.model_fields} | {
-        f"{_PREFIX}{name}" for name in ("KEY", "SECRET", "PASSPHRASE", "NEW_MASTER_KEY", "CORPUS")
-    }
-    return sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+def unknown_variables(config: Path | None = None) -> list[str]:
+    """Variables, of the environment or the settings file, that look like ours but are not: misspelt, most likely."""
+    others = ("KEY", "SECRET", "PASSPHRASE", "NEW_MASTER_KEY", "CORPUS")
+    known = {_PREFIX + name.upper() for name in (*Settings.model_fields, *others)}
+    named = {name.upper() for name in DotEnvSettingsSource(Settings, env_file=config or Path(".env")).env_vars}
+    return sorted(name for name in {*os.environ, *named} if name.startswith(_PREFIX) and name not in known)
 
 
 def _complaint(error: ValidationError) -> str:

@@ -13,6 +13,6 @@ def settings_of(ctx: click.Context) -> Settings:
 
     settings = load_settings(ctx.obj)
     configure(settings.log_level, settings.log_format)
-    for name in unknown_variables():
+    for name in unknown_variables(ctx.obj):
         click.echo(f"marginbot: {name} is not a setting of mine; is it misspelt?", err=True)
     return settings

@@ -39,7 +39,8 @@ def rotate_key(ctx: click.Context, keyring: str | None) -> None:
     new = read_key(keyring) if keyring else os.environ.get("MARGINBOT_NEW_MASTER_KEY", "").strip()
     if not new:
         raise ConfigError("MARGINBOT_NEW_MASTER_KEY is not set: make a key with `marginbot keygen` and set it")
-    old, new_key = parse_master_key(settings.master_key_text()), parse_master_key(new)
+    old = parse_master_key(settings.master_key_text())
+    new_key = parse_master_key(new, f"the keyring's {keyring}" if keyring else "MARGINBOT_NEW_MASTER_KEY")
     locked = instance_lock(settings.database)
     with locked, closing(open_database(settings.database)) as database, bar("sealing anew") as progress:
         count = rotate(database.conn, old=old, new=new_key, progress=progress)

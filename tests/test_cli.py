@@ -204,6 +204,14 @@ def test_rotate_key_needs_a_new_key(tmp_path: Path) -> None:
     assert marginbot(tmp_path, "migrate").returncode == 0
     result = marginbot(tmp_path, "rotate-key", MASTER_KEY=MASTER_KEY)
     assert (result.returncode, "MARGINBOT_NEW_MASTER_KEY" in result.stderr) == (2, True)
+    result = marginbot(tmp_path, "rotate-key", MASTER_KEY=MASTER_KEY, NEW_MASTER_KEY="short")
+    assert (result.returncode, "MARGINBOT_NEW_MASTER_KEY is not" in result.stderr) == (2, True)
+
+
+def test_a_bad_replay_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("{", encoding="utf-8")
+    result = marginbot(tmp_path, "replay", "mine.json")
+    assert (result.returncode, result.stderr) == (1, "marginbot: The file mine.json is not JSON: line 1.\n")
 
 
 def test_check_names_what_is_wrong(tmp_path: Path, exchange: SimulatedExchange) -> None:

@@ -47,6 +47,8 @@ BAD = [
     ("DATABASE", ""),
     ("ADMIN_IDS", "alice"),
     ("ADMIN_IDS", "12;34"),
+    ("ADMIN_IDS", "12,-1001234567890"),
+    ("ADMIN_IDS", "0"),
     ("ACCESS", "everyone"),
     ("POLL_INTERVAL", "soon"),
     ("POLL_INTERVAL", "0"),
@@ -218,6 +220,16 @@ def test_variables_that_look_like_typing_errors_are_named(monkeypatch: pytest.Mo
     for name in ("KEY", "SECRET", "PASSPHRASE", "NEW_MASTER_KEY"):
         monkeypatch.setenv(f"MARGINBOT_{name}", "x")
     assert unknown_variables() == ["MARGINBOT_POLL_INTERVALL"]
+
+
+@pytest.mark.parametrize("named", [None, Path("other.env")])
+def test_typing_errors_in_the_file_of_settings_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: Path | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "marginbot_poll_intervall=5\nMARGINBOT_POLL_INTERVAL=5\nPATH=x\n"
+    (tmp_path / (named or ".env")).write_text(text, encoding="utf-8")
+    assert unknown_variables(named) == ["MARGINBOT_POLL_INTERVALL"]
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:

@@ -57,12 +57,16 @@ class Story:
         breach, first = self.liquidated_at, self.first_of_last_climb()
         leads = {grade.name: _lead(breach, told) for grade, told in first.items()}
         return {
-            "liquidated_at": breach.isoformat() if breach else None,
-            "first": {grade.name: told.isoformat() if told else None for grade, told in first.items()},
+            "liquidated_at": _iso(breach),
+            "first": {grade.name: _iso(told) for grade, told in first.items()},
             "lead_minutes": leads,
             "messages": len(self.told),
             "ratio_alarm_lead_minutes": _lead(breach, self.ratio_alarm_at),
         }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def _lead(breach: datetime | None, told: datetime | None) -> float | None:

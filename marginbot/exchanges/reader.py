@@ -78,6 +78,8 @@ class CcxtReader:
         self._kept: dict[str, KeptTerms] = {}
         self._carried = CarriedOver()
         self._tls: ssl.SSLContext | None = None
+        for name in sorted({*self._urls, *self._proxies} - set(self.venues())):
+            log.warning("an address is set for %s, which is no exchange I know: is it misspelt?", name)
 
     def venues(self) -> Mapping[str, VenueInfo]:
         """The known venues by id, those with a `refusal` last."""

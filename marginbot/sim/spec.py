@@ -93,11 +93,11 @@ def load(path: Path) -> Spec:
     except OSError as error:
         raise BadSpec(f"cannot read {error.filename}: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        raise BadSpec(f"{path.name} is not JSON: line {error.lineno}") from None
+        raise BadSpec(f"the file {path.name} is not JSON: line {error.lineno}") from None
     except KeyError as error:
-        raise BadSpec(f"{path.name} lacks {error.args[0]!r}") from None
+        raise BadSpec(f"the file {path.name} lacks {error.args[0]!r}") from None
     except (TypeError, ValueError, AttributeError) as error:
-        raise BadSpec(f"{path.name}: {error}") from None
+        raise BadSpec(f"in {path.name}: {error}") from None
     return checked(spec)
 
 
@@ -123,7 +123,7 @@ def _portfolio(raw: Mapping[str, Any], prices: Mapping[str, History]) -> Portfol
         Holding(
             asset=entry["asset"],
             side=Side(entry["side"]),
-            leverage=_positive(entry.get("leverage", 1), "leverage"),
+            leverage=_positive(entry.get("leverage", 1) if entry.get("notional") else entry["leverage"], "leverage"),
             notional=None if entry.get("notional") is None else _positive(entry["notional"], "notional"),
         )
         for entry in raw["positions"]
@@ -154,9 +154,9 @@ def read_prices(path: Path) -> History:
     try:
         bars = sorted(_bars(path), key=lambda bar: bar.opened_at)
     except (ValueError, TypeError, OverflowError, EOFError, csv.Error, zlib.error, gzip.BadGzipFile):
-        raise BadSpec(f"{path.name} is not a price file: timestamp,open,high,low,close expected") from None
+        raise BadSpec(f"the file {path.name} is not a price file: timestamp,open,high,low,close expected") from None
     if not bars:
-        raise BadSpec(f"{path.name} holds no prices")
+        raise BadSpec(f"the file {path.name} holds no prices")
     return History(tuple(bars), tuple(bar.opened_at for bar in bars))
 
 

@@ -47,8 +47,11 @@ def new_master_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
-def parse_master_key(text: str) -> bytes:
-    """The 32 bytes of a master key: what `marginbot keygen` prints, or 64 hexadecimal digits."""
+def parse_master_key(text: str, name: str = "MARGINBOT_MASTER_KEY") -> bytes:
+    """The 32 bytes of a master key: what `marginbot keygen` prints, or 64 hexadecimal digits.
+
+    `ConfigError` says by `name` where the text came from.
+    """
     text = text.strip()
     if _HEX_KEY.fullmatch(text):
         return bytes.fromhex(text)
@@ -58,8 +61,8 @@ def parse_master_key(text: str) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise ConfigError(
-            "MARGINBOT_MASTER_KEY is not a master key: it should be the line of 44 characters that `marginbot keygen` "
-            "prints, or 64 hexadecimal digits"
+            f"{name} is not a master key: it should be the line of 44 characters that `marginbot keygen` prints, or "
+            "64 hexadecimal digits"
         )
     return key
 

@@ -61,6 +61,7 @@ async def test_a_scenario_tells_what_its_title_promises(name: str) -> None:
     assert kinds["liquidation"] == (1 if expected.dies else 0)
     assert (kinds["scene"], kinds["summary"], events[-1]["event"]) == (1, 1, "summary")
     assert (events[-1]["liquidated_at"] is not None) is expected.dies
+    assert all(at is None or at.endswith("Z") for at in (events[-1]["liquidated_at"], *events[-1]["first"].values()))
     if expected.dies:
         leads = [events[-1]["lead_minutes"][grade.name] for grade in RUNGS]
         assert leads == sorted(leads, reverse=True)

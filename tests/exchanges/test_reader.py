@@ -381,3 +381,8 @@ async def test_an_unknown_venue() -> None:
 
 def test_the_table_is_keyed_by_ccxt_id() -> None:
     assert all(name == venue.info.id for name, venue in VENUES.items())
+
+
+def test_an_address_for_an_exchange_that_is_not_known_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    CcxtReader({"binance-usdm": "http://127.0.0.1:1", "bybit": "http://127.0.0.1:1"}, proxies={"okex": ()})
+    assert [record.args for record in caplog.records] == [("binance-usdm",), ("okex",)]

@@ -50,7 +50,7 @@ BROKEN_GZIP = gzip.compress(csv_text([flat(100)] * 50).encode())
 )
 def test_what_is_no_price_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadSpec, match=f"^{name} "):
+    with pytest.raises(BadSpec, match=f"^the file {name} "):
         read_prices(tmp_path / name)
 
 
@@ -93,6 +93,7 @@ def position(**changes: Any) -> dict[str, Any]:
         pytest.param({}, [portfolio(positions=[])], "no positions", id="no positions"),
         pytest.param({}, [{"name": "x"}], "lacks 'positions'", id="positions missing"),
         pytest.param({}, [portfolio(positions=[{"side": "long"}])], "lacks 'asset'", id="asset missing"),
+        pytest.param({}, [portfolio(positions=[{"asset": "BTC", "side": "long"}])], "lacks 'leverage'", id="no size"),
         pytest.param({}, ["x"], "spec.json", id="a word for a portfolio"),
     ],
 )
