@@ -147,6 +147,7 @@ async def soak(seconds: float = 60.0, count: int = 10_000) -> Numbers:
     return {
         "seconds": seconds, "accounts": count, "all_read_s": first, "cpu": cpu / seconds,
         "rss_mb": max(sizes), "grown_mb": statistics.median(sizes[-5:]) - statistics.median(sizes[half : half + 5]),
+        "mb": [round(size, 1) for size in sizes[:: max(1, len(sizes) // 20)]],
         "readings": told["counts"].get("/fapi/v3/account", 0), "errors": told["counts"].get("503", 0),
         "lag": spread(steady), "lag_all_due": spread(caught), "oldest_s": max(ages), "worst_case_s": 300,
         "late": {venue: one.count for venue, one in late.items()}, "blind": blind, "mark_age": spread(marks),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import (
@@ -45,6 +47,12 @@ CONNECTIONS = 32
 REQUEST_SECONDS = 10.0  # an alert that Telegram has not taken by then is tried again
 POOL_SECONDS = 10.0
 MENU_SECONDS = 5.0  # menus are an extra: listening does not wait longer for them
+
+
+# httpcore imports sniffio, which it can do without, several times a request. A module that is not there is looked for
+# on the disk each time, unless this stands in its place.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def build_bot(token: str, api_url: str | None = None) -> ExtBot[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -43,6 +44,22 @@ async def test_accepted_with_sound_and_buttons(messenger: TelegramMessenger, tg:
         ["Acknowledge", "Snooze 1 h"],
         ["Details", "What would help"],
     ]
+
+
+async def test_nothing_is_looked_for_on_the_disk_while_something_is_sent(
+    messenger: TelegramMessenger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+
+    class Seen:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> None:
+            searched.append(name)
+
+    await send(messenger)
+    monkeypatch.setattr(sys, "meta_path", [Seen, *sys.meta_path])
+    await send(messenger)
+    assert searched == []
 
 
 async def test_failure_06_quiet_news_make_no_sound(messenger: TelegramMessenger, tg: TelegramServer) -> None:
