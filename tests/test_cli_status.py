@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from marginbot.domain.errors import WrongMasterKey
-from marginbot.progress import bar
+from marginbot.progress import bar, lines
 from marginbot.store import open_store, open_unsealed, parse_master_key
 from tests.running import MASTER_KEY
 from tests.store.builders import add
@@ -74,3 +74,18 @@ def test_a_bar_is_drawn_on_a_terminal_only() -> None:
         with bar("restoring", Console(file=text, force_terminal=terminal)) as progress:
             progress(1, 2)
         assert ("restoring" in text.getvalue()) is terminal
+
+
+def test_without_a_terminal_a_line_now_and_then_and_none_for_what_is_quick() -> None:
+    written: list[str] = []
+    seconds = iter([0.0, *(s for at in range(1, 13) for s in ([float(at)] * (2 if at % 5 == 0 else 1)))])
+    tick = lines("replaying", written.append, lambda: next(seconds))
+    for done in range(1, 13):
+        tick(done, 12)
+    assert written == ["replaying: 41 %", "replaying: 83 %"]
+
+
+def test_progress_of_nothing_is_no_line() -> None:
+    written: list[str] = []
+    lines("restoring", written.append, iter([0.0, 60.0]).__next__)(0, 0)
+    assert written == []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from configparser import RawConfigParser
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
 
 from marginbot.cli import cli
@@ -100,6 +103,67 @@ def test_the_unit_runs_the_bot_without_rights_and_starts_it_again_unless_the_con
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
     assert int(service["TimeoutStopSec"]) > 10  # a clean stop takes at most ten seconds
     assert (service["DynamicUser"], service["ProtectSystem"], service["NoNewPrivileges"]) == ("yes", "strict", "yes")
+
+
+def test_systemd_finds_nothing_amiss_in_the_unit(tmp_path: Path) -> None:
+    """As systemd itself reads it; the program is put where this machine has one, and nothing else is changed."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not on this machine: the unit was NOT looked at by systemd")
+    text = (DEPLOY / "marginbot.service").read_text(encoding="utf-8")
+    assert text.count("/opt/marginbot/bin/marginbot") == 1
+    unit = tmp_path / "marginbot.service"
+    unit.write_text(text.replace("/opt/marginbot/bin/marginbot", "/bin/true"), encoding="utf-8")
+    looked = subprocess.run(
+        [program, "verify", "--recursive-errors=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (looked.returncode, looked.stdout + looked.stderr) == (0, "")
+
+
+def expressions() -> list[str]:
+    """Every expression that Prometheus would be given."""
+    board = json.loads((DEPLOY / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    rules = re.findall(r"^        expr: (.+)$", (DEPLOY / "alerts.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    return rules + [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+_TOKEN = re.compile(
+    r'\s+|\$__rate_interval|"[^"]*"|[a-z_]+|[0-9.]+(?:ms|[smhdwy])?|==|!=|>=|<=|=~|!~|[-+*/<>=(){}\[\],]'
+)
+_WORDS = {"sum", "by", "rate", "increase", "histogram_quantile", "le", "or", "and", "up", "job"}
+_LABELS = {"venue", "outcome", "kind", "step"}
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_every_expression_is_made_of_known_words_and_closes_what_it_opens(expression: str) -> None:
+    """A simple look, where Prometheus itself is not at hand: a misspelt function or label is found, and a bracket."""
+    rest, opened = expression, list[str]()
+    for found in _TOKEN.finditer(expression):
+        assert rest.startswith(found[0]), f"no such character in an expression: {rest}"
+        rest, word = rest[len(found[0]) :], found[0]
+        if word in "([{":
+            opened.append(word)
+        elif word in ")]}":
+            assert opened and opened.pop() + word in ("()", "[]", "{}"), expression
+        elif re.fullmatch(r"[a-z_]+", word):
+            assert word in _WORDS | _LABELS or family_of(word) in families(), f"{word} is no word of {expression}"
+    assert (rest, opened) == ("", [])
+    for function in re.findall(r"(rate|increase)\(", expression):
+        assert re.search(rf"{function}\([a-z_]+\[[^\]]+\]\)", expression), f"{function} is of a range: {expression}"
+
+
+def test_the_rules_are_yaml_as_prometheus_reads_it() -> None:
+    document = yaml.safe_load((DEPLOY / "alerts.yml").read_text(encoding="utf-8"))
+    assert set(document) == {"groups"}
+    for group in document["groups"]:
+        assert set(group) <= {"name", "interval", "rules"}
+        for rule in group["rules"]:
+            assert (
+                {"alert", "expr"} <= set(rule) <= {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+            )
+            assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", rule["alert"])
+            assert re.fullmatch(r"([0-9]+(ms|[smhdwy]))+", rule.get("for", "0s"))
+            assert all(isinstance(value, str) for value in (rule["labels"] | rule["annotations"]).values())
 
 
 def test_the_image_runs_as_a_user_of_its_own_and_asks_after_its_health() -> None:
