@@ -85,7 +85,15 @@ def by_event(shown: Sequence[Window], hours: int) -> dict[str, Floats]:
     return {event: np.concatenate(samples) for event, samples in found.items() if sum(map(len, samples))}
 
 
-def table(events: Mapping[str, Floats], resamples: int = RESAMPLES, stretch: float | None = None) -> Rows:
+Stretch = Callable[[int], float]  # how much wider than resampled, from so many events
+
+
+def student(count: int) -> float:
+    """How much wider than a normal interval one from so few events is."""
+    return float(t.ppf(0.95, count - 1) / norm.ppf(0.95) * np.sqrt(count / (count - 1)))
+
+
+def table(events: Mapping[str, Floats], resamples: int = RESAMPLES, stretch: Stretch = student) -> Rows:
     """The chance at each of CUSHIONS with an interval of 90 % for another set of events."""
     generator = np.random.default_rng(7)
     samples, count = list(events.values()), len(events)
@@ -94,15 +102,10 @@ def table(events: Mapping[str, Floats], resamples: int = RESAMPLES, stretch: flo
         for _ in range(resamples)
     ]
     middle = chances(np.concatenate(samples))
-    factor = student(count) if stretch is None else stretch
+    factor = stretch(count)
     low, high = (_away(middle, end, factor) for end in np.quantile(np.array(drawn), [0.05, 0.95], axis=0))
     falling = [np.minimum.accumulate(row) for row in (middle, np.minimum(low, middle), np.maximum(high, middle))]
     return falling[0], falling[1], falling[2]
-
-
-def student(count: int) -> float:
-    """How much wider than a normal interval one from so few events is."""
-    return float(t.ppf(0.95, count - 1) / norm.ppf(0.95) * np.sqrt(count / (count - 1)))
 
 
 def _away(middle: Floats, end: Floats, factor: float) -> Floats:
@@ -170,7 +173,7 @@ def reliability(events: Mapping[str, Floats], judge: Judge) -> list[Row]:
     return rows
 
 
-def within(shown: Sequence[Window], stretch: float | None) -> tuple[float, float, float]:
+def within(shown: Sequence[Window], stretch: Stretch) -> tuple[float, float, float]:
     """Shares of the buckets in, under and over their intervals, fitted on half of these events and checked on the rest.
 
     Halves without an ordinary week, or without a crash, say nothing about the mixture and are left out.
@@ -217,9 +220,18 @@ def picture(shown: Mapping[str, Mapping[int, list[Row]]], file: Path) -> None:
     figure.savefig(file)
 
 
+STRETCHES: Mapping[str, Stretch] = {
+    "as resampled": lambda _: 1.0,
+    "stretched 1.3 times": lambda _: 1.3,
+    "stretched as Student's": student,
+    "stretched 1.3 times as Student's": lambda count: 1.3 * student(count),
+    "stretched 1.6 times as Student's": lambda count: 1.6 * student(count),
+}
+
+
 def choose(shown: Sequence[Window]) -> None:
     """Print how often each way of making the interval held within these windows."""
-    for name, stretch in (("as resampled", 1.0), ("stretched 1.3 times", 1.3), ("stretched as Student's", None)):
+    for name, stretch in STRETCHES.items():
         held, under, over = within(shown, stretch)
         print(f"{name}: {held:.0%} of the buckets within, {under:.0%} came true less, {over:.0%} more often")
 
