@@ -274,4 +274,5 @@ def _in_words(board: Board) -> str:
     note = f"; {board.note}" if board.note else ""
     if board.grade == STALE:
         return f"stale: not watched at the moment{note}"
-    return f"{board.grade.lower()}, ratio {board.ratio}, room {board.room} = {board.cushion} an hour{note}"
+    word = "calm" if board.grade == "OK" else board.grade.lower()
+    return f"{word}, room {board.room}, cushion {board.cushion}, ratio {board.ratio}{note}"

@@ -32,6 +32,9 @@ class Board:
     note: str = ""
 
 
+_WIDE_ENOUGH = 72  # columns of a screen for the table in one row
+
+
 class Stage:
     """Shows the events of a demo."""
 
@@ -58,7 +61,7 @@ class Stage:
     def board(self, at: datetime, board: Board) -> None:
         """Redraw the live table; nothing where there is none."""
         if self._live is not None:
-            self._live.update(_table(at, board))
+            self._live.update(_table(at, board, narrow=self._console.width < _WIDE_ENOUGH))
 
     def event(self, kind: str, at: datetime, **facts: Any) -> None:
         """Show one event."""
@@ -118,7 +121,8 @@ class Stage:
         self._console.print(line, style=COLOURS.get(facts["grade"]), markup=False, highlight=False, soft_wrap=True)
 
     def _show_twist(self, at: datetime, facts: dict[str, Any]) -> None:
-        self._console.print(f"{at:%H:%M:%S}  ··· {facts['text']} ···", style="bold magenta", highlight=False)
+        line = f"{at:%H:%M:%S}  ··· {facts['text']} ···"
+        self._console.print(line, style="bold magenta", highlight=False, soft_wrap=not self.is_terminal)
 
     def _show_quiet(self, at: datetime, facts: dict[str, Any]) -> None:
         line = f"{at:%H:%M}  BTC {facts['price']:>9,.0f}  {facts['line']}"
@@ -129,12 +133,13 @@ class Stage:
         if self.is_terminal:
             self._console.print(Panel(text, border_style="bold red", width=PHONE))
         else:
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
     def _show_summary(self, _: datetime, facts: dict[str, Any]) -> None:
         for line in _summary_lines(facts):
-            self._console.print(line, highlight=False)
-        self._console.print("Try it on your own account: see the README, it takes five minutes.")
+            self._console.print(line, highlight=False, soft_wrap=not self.is_terminal)
+        last = "Try it on your own account: see the README, it takes five minutes."
+        self._console.print(last, soft_wrap=not self.is_terminal)
 
 
 def _summary_lines(facts: dict[str, Any]) -> list[str]:
@@ -151,12 +156,25 @@ def _summary_lines(facts: dict[str, Any]) -> list[str]:
     return [*lines, f"An alarm at a ratio of 70 %, given the same readings, would {when}."]
 
 
-def _table(at: datetime, board: Board) -> Table:
-    table = Table(expand=False, caption=board.note or None, caption_justify="left")
-    for heading in ("UTC", "BTC", "ratio", "room", "cushion", "grade"):
-        table.add_column(heading, justify="right", min_width=8)
+def _table(at: datetime, board: Board, *, narrow: bool) -> Table:
+    """One row of figures; on a narrow screen they stand below each other."""
     style = COLOURS.get(board.grade, "green")
-    price = f"{board.price:,.0f}"
-    grade = f"[{style}]{board.grade}[/{style}]"
-    table.add_row(f"{at:%H:%M:%S}", price, board.ratio, board.room, board.cushion, grade)
+    cells = {
+        "UTC": f"{at:%H:%M:%S}",
+        "BTC": f"{board.price:,.0f}",
+        "ratio": board.ratio,
+        "room": board.room,
+        "cushion": board.cushion,
+        "grade": f"[{style}]{board.grade}[/{style}]",
+    }
+    table = Table(expand=False, show_header=not narrow, caption=board.note or None, caption_justify="left")
+    if narrow:
+        table.add_column()
+        table.add_column(justify="right", min_width=12)
+        for heading, cell in cells.items():
+            table.add_row(heading, cell)
+        return table
+    for heading in cells:
+        table.add_column(heading, justify="right", min_width=8)
+    table.add_row(*cells.values())
     return table

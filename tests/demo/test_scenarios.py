@@ -16,6 +16,7 @@ from rich.console import Console
 
 from marginbot.demo import SCENARIOS, Stage, play
 from marginbot.demo.show import TICK
+from marginbot.demo.stage import Board
 from marginbot.demo.story import Story
 from marginbot.domain.grading import RUNGS
 
@@ -73,6 +74,8 @@ async def test_without_a_terminal_there_are_plain_lines_only() -> None:
     output = await _shown("venue-outage", terminal=False)
     assert not set(output) & set("╭│╰━┃\x1b")
     assert "marginbot 🔔: 🔴 CRITICAL · main · " in output
+    twists = [line for line in output.splitlines() if "···" in line]
+    assert twists and all(line.count("···") == 2 for line in twists), "no line is cut, however narrow the other side"
     assert "the exchange stops answering" in output
     assert output.rstrip().splitlines()[-2].startswith("The position survived; ")
 
@@ -106,6 +109,16 @@ async def test_a_terminal_shows_panels_and_the_live_table() -> None:
     assert "An alarm at a ratio of 70 %, given the same readings, would " in output
 
 
+def test_on_a_narrow_screen_the_table_is_cut_nowhere() -> None:
+    board = Board(price=120_000, grade="EMERGENCY", ratio="100.5%", room="BTC -12.34%", cushion="12.3x")
+    for width in (40, 100):
+        text = io.StringIO()
+        stage = Stage(Console(file=text, force_terminal=True, width=width), as_json=False)
+        with stage.open():
+            stage.board(datetime(2021, 5, 19, tzinfo=UTC), board)
+        assert all(cell in text.getvalue() for cell in ("120,000", "EMERGENCY", "100.5%", "BTC -12.34%", "12.3x"))
+
+
 async def _events(name: str) -> list[dict[str, Any]]:
     text = io.StringIO()
     await play(SCENARIOS[name](), Stage(Console(file=text), as_json=True), speed=FAST, tick=EXPECTED[name].tick)
@@ -114,6 +127,6 @@ async def _events(name: str) -> list[dict[str, Any]]:
 
 async def _shown(name: str, *, terminal: bool) -> str:
     text = io.StringIO()
-    console = Console(file=text, force_terminal=terminal, width=100)
+    console = Console(file=text, force_terminal=terminal, width=100 if terminal else 40)
     await play(SCENARIOS[name](), Stage(console, as_json=False), speed=FAST, tick=EXPECTED[name].tick)
     return text.getvalue()
