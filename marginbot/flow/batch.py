@@ -48,8 +48,7 @@ class _Piece(Generic[T]):
         except Exception as error:  # noqa: BLE001 - likewise
             self.fail(error)
         else:
-            if not self.result.done():  # else nobody waits for it any more
-                self.result.set_result(self.found)
+            self.result.set_result(self.found)
 
     def fail(self, error: BaseException) -> None:
         if not self.result.done():
@@ -64,7 +63,6 @@ class Batch(Generic[T]):
         self._timer = timer
         self._urgent: deque[_Piece[T]] = deque()
         self._calm: deque[_Piece[T]] = deque()
-        self._written: deque[_Piece[T]] = deque()  # on disk, and not followed up yet
         self._next: asyncio.Handle | None = None
 
     async def add(self, work: Callable[[], T], then: Callable[[T], None], *, urgent: bool = False) -> T:
@@ -76,9 +74,9 @@ class Batch(Generic[T]):
         piece = _Piece(work, then)
         (self._urgent if urgent else self._calm).append(piece)
         loop = asyncio.get_running_loop()
-        if urgent or (len(self._calm) >= MOST and not self._written):
+        if urgent or len(self._calm) >= MOST:
             self._soon(loop)
-        elif self._next is None and not self._written:
+        elif self._next is None:
             self._next = loop.call_later(GATHER, self._write)
         return await piece.result
 
@@ -94,33 +92,18 @@ class Batch(Generic[T]):
             with self._store.together():
                 self._work(pieces)
         except Exception as error:  # noqa: BLE001 - nothing of it is on disk, which everybody hears
-            self._failed(pieces, error)
+            for piece in pieces:
+                piece.fail(error)
             return
         except BaseException as error:
-            self._failed(pieces, error)
+            for piece in pieces:
+                piece.fail(error)
             raise
-        self._written.extendleft(reversed(pieces))  # the urgent first, before calm ones of the time before
-        self._follow_up()
-
-    def _failed(self, pieces: list[_Piece[T]], error: BaseException) -> None:
-        for piece in pieces:
-            piece.fail(error)
-        self._look_again()
-
-    def _follow_up(self) -> None:
-        """One in a turn of the loop; more is written when there are no others, or it is urgent."""
-        try:
-            if self._written:
-                self._written.popleft().finish()
         finally:
-            if self._written:
-                asyncio.get_running_loop().call_soon(self._follow_up)
-            else:
-                self._look_again()
-
-    def _look_again(self) -> None:
-        if self._urgent or self._calm:
-            self._soon(asyncio.get_running_loop())
+            if self._urgent or self._calm:
+                self._soon(asyncio.get_running_loop())
+        for piece in pieces:
+            piece.finish()
 
     def _work(self, begun: list[_Piece[T]]) -> None:
         """As many of those that wait as are enough for one turn of the loop; at least one."""

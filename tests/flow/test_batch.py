@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -89,48 +89,6 @@ async def test_as_many_as_are_enough_for_a_turn_are_one_commit(store: SqliteStor
     store._db.conn.set_trace_callback(statements.append)
     await asyncio.gather(*(batch.add(writing(store, name), nothing) for name in "abcdef"))
     assert statements.count("COMMIT") == 2
-
-
-async def test_what_follows_comes_one_in_a_turn_of_the_loop(store: SqliteStore) -> None:
-    batch, order = Batch[str](store, timer=lambda: 0.0), list[str]()
-
-    async def beside() -> None:
-        while len(order) < 30:
-            await asyncio.sleep(0)
-            order.append("-")
-
-    names = "abcdefgh"
-    await asyncio.gather(beside(), *(batch.add(writing(store, name), order.append) for name in names))
-    followed = [place for place, name in enumerate(order) if name in names]
-    assert [order[place] for place in followed] == list(names)
-    assert all("-" in order[before:after] for before, after in pairwise(followed))
-
-
-async def test_urgent_news_do_not_wait_for_what_follows_from_calm_ones(store: SqliteStore) -> None:
-    batch, order = Batch[str](store, timer=lambda: 0.0), list[str]()
-
-    def then(name: str) -> None:
-        order.append(name)
-        if name == "a":
-            alarms.append(asyncio.ensure_future(batch.add(writing(store, "x"), order.append, urgent=True)))
-
-    alarms = list[asyncio.Future[str]]()
-    names = "abcdefgh"
-    await asyncio.gather(*(batch.add(writing(store, name), then) for name in names))
-    await asyncio.gather(*alarms, batch.add(writing(store, "y"), order.append))
-    assert order.index("x") < order.index("e")
-    assert sorted(order) == [*names, "x", "y"]
-
-
-async def test_what_is_on_disk_is_followed_up_even_when_nobody_waits_for_it_any_more(store: SqliteStore) -> None:
-    batch, order = Batch[str](store, timer=lambda: 0.0), list[str]()
-    asked = [asyncio.ensure_future(batch.add(writing(store, name), order.append)) for name in "abcdefgh"]
-    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-    assert order[-1] != "h"
-    asked[-1].cancel()
-    await asyncio.wait(asked)
-    assert order == list("abcdefgh")
-    assert await batch.add(writing(store, "z"), order.append) == "z"
 
 
 async def test_what_is_urgent_is_written_before_what_came_earlier(store: SqliteStore) -> None:
