@@ -3,7 +3,7 @@
     MARGINBOT_CORPUS=… python bench/calibration_variants.py [--poll 30] [--docs docs]
 
 The accounts, the parts and the counting are those of `bench/calibration.py`. Every variant changes one thing of the
-ordinary hour or of the rule; the last ones change several, as a random search over all of them (some ten thousand
+ordinary hour or of the rule; the last ones change several, as a random search over all of them (several thousand
 combinations) left them that saw only the windows the figures were chosen on, like the profile of the hours.
 """
 

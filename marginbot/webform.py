@@ -16,6 +16,8 @@ from html import escape
 from aiohttp import web
 
 from marginbot.bot.budget import Allowance, Budget
+from marginbot.bot.language import _, best, language, later, read_in_language
+from marginbot.bot.said import said
 from marginbot.bot.weblinks import Wanted, WebLinks
 from marginbot.domain.errors import ConfigError
 
@@ -30,14 +32,16 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
-NOT_FOUND = "This link is not valid: it was used, is older than ten minutes, or never was. Send /add in the chat."
-TOO_MUCH = "Too many requests. Wait a minute."
-TOO_LARGE = "That is too long for a key. Nothing was taken."
-DONE = "Thank you. What I found is told in the chat. Close this page."
-INCOMPLETE = "Every field is needed. Nothing was taken yet."
+NOT_FOUND = later(
+    "This link is not valid: it was used, is older than ten minutes, or never was. Send /add in the chat."
+)
+TOO_MUCH = later("Too many requests. Wait a minute.")
+TOO_LARGE = later("That is too long for a key. Nothing was taken.")
+DONE = later("Thank you. What I found is told in the chat. Close this page.")
+INCOMPLETE = later("Every field is needed. Nothing was taken yet.")
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>marginbot</title></head><body>{body}</body></html>
 """
 # Plain text fields: a browser offers to keep what is typed into a password field.
@@ -86,34 +90,38 @@ class FormServer:
 
     async def _answer(self, request: web.Request) -> web.Response:
         if not self._budget.allows(_number(sender(request)), PER_ADDRESS, self._clock()):
-            return _said(TOO_MUCH, 429)
+            return _told(TOO_MUCH, 429)
         token = request.match_info["path"].rpartition("/")[2]
         wanted = self._links.wanted(token, self._clock())
+        with read_in_language(wanted.language if wanted else _asked_for(request)):
+            return await self._about(wanted, token, request)
+
+    async def _about(self, wanted: Wanted | None, token: str, request: web.Request) -> web.Response:
         if wanted is None or request.method not in ("GET", "POST"):
-            return _said(NOT_FOUND, 404)
+            return _told(NOT_FOUND, 404)
         if request.method == "GET":
             return _page(_form(wanted), 200)
         return await self._taken(request, token, wanted)
 
     async def _taken(self, request: web.Request, token: str, wanted: Wanted) -> web.Response:
         if request.content_type != "application/x-www-form-urlencoded" or _from_elsewhere(request):
-            return _said(NOT_FOUND, 404)
+            return _told(NOT_FOUND, 404)
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 given = await request.post()
         except web.HTTPRequestEntityTooLarge:
-            return _said(TOO_LARGE, 413)
+            return _told(TOO_LARGE, 413)
         except (TimeoutError, ValueError, LookupError):  # too slow, not text, an unknown character set
-            return _said(NOT_FOUND, 404)
-        parts = [str(given.get(name, "")).strip() for name, _ in wanted.venue.fields]
+            return _told(NOT_FOUND, 404)
+        parts = [str(given.get(name, "")).strip() for name, _title in wanted.venue.fields]
         if not all(parts):
-            return _page(f"<p><b>{escape(INCOMPLETE)}</b></p>{_form(wanted)}", 400)
+            return _page(f"<p><b>{escape(_(INCOMPLETE))}</b></p>{_form(wanted)}", 400)
         # Looked up anew: somebody else may have used it while the body was read.
         taken = self._links.take(token, self._clock())
         if taken is None:
-            return _said(NOT_FOUND, 404)
+            return _told(NOT_FOUND, 404)
         self._submitted(taken, parts)
-        return _said(DONE, 200)
+        return _told(DONE, 200)
 
 
 def _from_elsewhere(request: web.Request) -> bool:
@@ -132,22 +140,29 @@ def sender(request: web.Request) -> str:
     return forwarded if behind_proxy and forwarded else peer
 
 
+def _asked_for(request: web.Request) -> str:
+    """The first language a browser asks for that there is a catalogue of."""
+    return best(*request.headers.get("Accept-Language", "").split(",")[:10])
+
+
 def _number(address: str) -> int:
     return int.from_bytes(hashlib.sha256(address.encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 
 def _form(wanted: Wanted) -> str:
-    fields = "".join(_FIELD.format(title=escape(title), name=escape(name)) for name, title in wanted.venue.fields)
+    fields = "".join(_FIELD.format(title=escape(said(title)), name=escape(name)) for name, title in wanted.venue.fields)
     return (
-        f"<h1>{escape(wanted.venue.title)}: {escape(wanted.label)}</h1><p>{escape(wanted.venue.instructions)}</p>"
-        f'<form method="post" autocomplete="off">{fields}<p><button>Send</button></p></form>'
-        "<p>This page works once. The key goes to the bot and not through Telegram.</p>"
+        f"<h1>{escape(wanted.venue.title)}: {escape(wanted.label)}</h1><p>{escape(said(wanted.venue.instructions))}</p>"
+        f'<form method="post" autocomplete="off">{fields}<p><button>{escape(_("Send"))}</button></p></form>'
+        f"<p>{escape(_('This page works once. The key goes to the bot and not through Telegram.'))}</p>"
     )
 
 
-def _said(words: str, status: int) -> web.Response:
-    return _page(f"<p>{escape(words)}</p>", status)
+def _told(words: str, status: int) -> web.Response:
+    return _page(f"<p>{escape(_(words))}</p>", status)
 
 
 def _page(body: str, status: int) -> web.Response:
-    return web.Response(text=_PAGE.format(body=body), status=status, content_type="text/html", headers=HEADERS)
+    return web.Response(
+        text=_PAGE.format(language=language(), body=body), status=status, content_type="text/html", headers=HEADERS
+    )

@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from marginbot.bot import names
+from marginbot.bot.figures import NAMES
+from marginbot.bot.language import _
+from marginbot.bot.lettering import lettered
 from marginbot.bot.palettes import PALETTES, Palette
 from marginbot.domain.chart import ChartData, Price, Sample, Theme
 from marginbot.domain.grading import RUNGS
@@ -41,7 +45,12 @@ def _drawn(prepare: Callable[[], ChartData], theme: Theme) -> tuple[ChartData, b
 
 
 def png(data: ChartData, theme: Theme) -> bytes:
-    """The picture. Slow: call it in a thread."""
+    """The picture, in the reader's language. Slow: call it in a thread, one at a time."""
+    with lettered():
+        return _png(data, theme)
+
+
+def _png(data: ChartData, theme: Theme) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -99,7 +108,7 @@ def _titles(figure: Figure, data: ChartData, palette: Palette) -> None:
     figure.text(
         0.115, 0.972, data.title, color=palette.ink, fontsize=14, fontweight="bold", va="center", parse_math=False
     )
-    until = f"{data.until:%d %b %Y %H:%M} UTC"
+    until = f"{names.day(data.until, year=True)} {data.until:%H:%M} UTC"
     figure.text(0.965, 0.972, until, color=palette.faint, fontsize=9.5, va="center", ha="right")
 
 
@@ -147,7 +156,7 @@ def _ratio(axis: Axes, data: ChartData, palette: Palette) -> None:
     _bands(axis, [*zip(rungs, (*rungs[1:], TOP_RATIO), strict=True)], data, palette)
     axis.axhline(1.0, color=palette.danger, linewidth=1.6, zorder=3)
     axis.set_yticks([0, *rungs, 1], labels=[f"{100 * rung:.3g}%" for rung in (0, *rungs, 1)])
-    _heading(axis, "Margin ratio", "up is worse; 100% is liquidation", palette)
+    _heading(axis, _("Margin ratio"), _("up is worse; 100% is liquidation"), palette)
     _line(axis, data.ratio, palette.ratio, most=TOP_RATIO - 0.01, upper=True)
 
 
@@ -161,18 +170,18 @@ def _cushion(axis: Axes, data: ChartData, palette: Palette) -> None:
     shown = [tick for tick in shown if LEAST_CUSHION <= tick <= MOST_CUSHION]
     axis.set_yticks(shown, labels=[f"{tick:g}x{'+' * (tick == MOST_CUSHION)}" for tick in shown])
     axis.minorticks_off()
-    _heading(axis, "Cushion", "ordinary hours to liquidation; up is worse", palette)
+    _heading(axis, _("Cushion"), _("ordinary hours to liquidation; up is worse"), palette)
     _line(axis, data.cushion, palette.ratio, least=LEAST_CUSHION * 1.03, most=MOST_CUSHION * 0.97)
 
 
 def _price(axis: Axes, price: Price, palette: Palette) -> None:
     _heading(axis, price.symbol, "", palette)
-    _line(axis, price.mark, palette.ratio, label="mark price")
-    _line(axis, price.liquidation, palette.danger, dashed=True, label="liquidation price")
+    _line(axis, price.mark, palette.ratio, label=_("mark price"))
+    _line(axis, price.liquidation, palette.danger, dashed=True, label=_("liquidation price"))
     axis.margins(y=0.12)
     axis.grid(axis="y", color=palette.line, linewidth=0.6)
     axis.ticklabel_format(axis="y", useOffset=False, style="plain")
-    axis.yaxis.set_major_formatter(lambda value, _: _amount(value))
+    axis.yaxis.set_major_formatter(lambda value, at: _amount(value))
     axis.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 0.985),
@@ -191,7 +200,7 @@ def _bands(axis: Axes, bands: Sequence[tuple[float, float]], data: ChartData, pa
         axis.axhspan(edge, worse, facecolor=colour, zorder=0)
         axis.axhline(edge, color=palette.faint, linewidth=0.7, zorder=1)
         axis.annotate(
-            grade.name,
+            _(NAMES[grade]),
             (0.01, edge),
             xycoords=("axes fraction", "data"),
             xytext=(0, 2.5),
@@ -262,17 +271,22 @@ def _lonely(axis: Axes, times: Sequence[datetime], values: Sequence[float], colo
 
 
 def _time_axis(axis: Axes, data: ChartData, palette: Palette) -> None:
-    from matplotlib.dates import AutoDateLocator, DateFormatter
+    from matplotlib.dates import AutoDateLocator, num2date
 
     span = data.until - data.since
     locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     axis.xaxis.set_major_locator(locator)
-    form = "%H:%M" if span <= timedelta(hours=30) else "%d %b" if span <= timedelta(days=200) else "%b %Y"
-    axis.xaxis.set_major_formatter(DateFormatter(form, tz=UTC))  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_formatter(lambda value, at: _when(num2date(value, tz=UTC), span))  # type: ignore[no-untyped-call]
     axis.tick_params(labelbottom=True)
-    unit = "time" if span <= timedelta(hours=30) else "days"
-    hatched = "; hatched: not seen" if data.gaps else ""
-    axis.set_xlabel(f"{unit} in UTC{hatched}", color=palette.faint, fontsize=9)
+    unit = _("time in UTC") if span <= timedelta(hours=30) else _("days in UTC")
+    hatched = _("; hatched: not seen") if data.gaps else ""
+    axis.set_xlabel(f"{unit}{hatched}", color=palette.faint, fontsize=9)
+
+
+def _when(at: datetime, span: timedelta) -> str:
+    if span <= timedelta(hours=30):
+        return f"{at:%H:%M}"
+    return names.day(at) if span <= timedelta(days=200) else names.month(at)
 
 
 def _amount(value: float) -> str:

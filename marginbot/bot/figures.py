@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cache
 from html import escape, unescape
 
+from marginbot.bot import names
 from marginbot.bot.language import _, language, later
 from marginbot.domain.breach import LEAST, Odds, outlook
 from marginbot.domain.grading import DecidedBy, Grade
@@ -223,7 +224,7 @@ def decided(by: DecidedBy) -> str:
 
 def pool_title(name: str) -> str:
     """`isolated:BTC/USDT:USDT:long` as people read it."""
-    return text(name.replace(":", " ", 1), 60)
+    return text(names.pool(name), 60)
 
 
 def word(grade: Grade | None) -> str:
@@ -250,14 +251,14 @@ def ago(span: timedelta | float) -> str:
 def clock(at: datetime, now: datetime | None = None) -> str:
     """`13:24:00 UTC`, with the date when it is not today's; in the reader's time zone."""
     here = local(at)
-    day = "" if now is None or here.date() == local(now).date() else f"{here:%d %b} "
+    day = "" if now is None or here.date() == local(now).date() else f"{names.day(here)} "
     return f"{day}{here:%H:%M:%S} {here.tzname()}"
 
 
 def until(at: datetime, now: datetime) -> str:
     """`13:24 UTC`, with the date when it is not today's; in the reader's time zone."""
     here = local(at)
-    day = "" if here.date() == local(now).date() else f"{here:%d %b} "
+    day = "" if here.date() == local(now).date() else f"{names.day(here)} "
     return f"{day}{here:%H:%M} {here.tzname()}"
 
 

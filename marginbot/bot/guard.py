@@ -26,6 +26,7 @@ from marginbot.bot.language import _, best, later, read_from_now_on_in_language,
 from marginbot.bot.menus import set_operator_menu
 from marginbot.bot.presence import Presence
 from marginbot.bot.presses import Answer, Press, is_question, press
+from marginbot.bot.said import said
 from marginbot.bot.table import BY_NAME, nearest, visible
 from marginbot.bot.voice import Place, Voice
 from marginbot.domain.errors import GroupOnly, MarginbotError, RequestError
@@ -281,7 +282,7 @@ async def _decided(pressed: Press, services: Services) -> Answer:
         return await press(pressed, services)
     except MarginbotError as error:
         log.info("press of user %s: %s", pressed.call.person.user_id, error)
-        return Answer(toast=_(error.advice), alert=True)
+        return Answer(toast=said(error.advice), alert=True)
     except Exception:
         log.exception("a press could not be handled")
         return Answer(toast=_(FAULT), alert=True)
@@ -293,7 +294,7 @@ async def answered(work: Callable[[], Awaitable[Reply]]) -> Reply:
         return await work()
     except MarginbotError as error:
         log.info("refused: %s", error)
-        return Reply(html=text(_(error.advice), 1500))
+        return Reply(html=text(said(error.advice), 1500))
     except Exception:
         log.exception("a message could not be handled")
         return Reply(html=_(FAULT))

@@ -15,6 +15,7 @@ from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -23,19 +24,20 @@ log = logging.getLogger(__name__)
 ENGLISH = "en"
 LANGUAGES = {ENGLISH: "English", "es": "Español", "ru": "Русский", "tr": "Türkçe", "zh": "中文"}
 DOMAIN = "marginbot"
+SAID = "said elsewhere"  # the comment on texts that other layers say, see `said`
 
 _LANGUAGE: ContextVar[str] = ContextVar("reader's language", default=ENGLISH)
 
 
 def _(message: str, /, **values: object) -> str:
     """A text in the reader's language, its named placeholders filled with `values`."""
-    return _filled(_catalogue(_LANGUAGE.get()).gettext(message), message, values) if message else ""
+    return filled(_compiled(_LANGUAGE.get()).gettext(message), message, values) if message else ""
 
 
 def plural(one: str, many: str, n: int, /, **values: object) -> str:
     """The same for a text that depends on a number, which is the placeholder `{n}`."""
-    found = _catalogue(_LANGUAGE.get()).ngettext(one, many, n)
-    return _filled(found, one if n == 1 else many, {"n": n, **values})
+    found = _compiled(_LANGUAGE.get()).ngettext(one, many, n)
+    return filled(found, one if n == 1 else many, {"n": n, **values})
 
 
 def later(message: str) -> str:
@@ -77,21 +79,33 @@ def read_from_now_on_in_language(code: str | None) -> None:
 def load() -> None:
     """Compile all catalogues now, so that no message waits for it."""
     for code in LANGUAGES:
-        _catalogue(code)
+        _compiled(code)
+
+
+def looked_up(code: str, message: str) -> str | None:
+    """A text in a language; None where that has none."""
+    found = _compiled(code).gettext(message)
+    return None if found == message else found
 
 
 @cache
-def _catalogue(code: str) -> NullTranslations:
+def catalogue(code: str) -> Catalog:
+    """The texts of a language other than English, with their comments."""
+    source = files("marginbot") / "locale" / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+    return read_po(BytesIO(source.read_bytes()), locale=code, domain=DOMAIN)
+
+
+@cache
+def _compiled(code: str) -> NullTranslations:
     if code == ENGLISH:
         return NullTranslations()
-    source = files("marginbot") / "locale" / code / "LC_MESSAGES" / f"{DOMAIN}.po"
     compiled = BytesIO()
-    write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=code, domain=DOMAIN))
+    write_mo(compiled, catalogue(code))
     compiled.seek(0)
     return GNUTranslations(compiled)
 
 
-def _filled(template: str, original: str, values: dict[str, object]) -> str:
+def filled(template: str, original: str, values: dict[str, object]) -> str:
     """A broken translation costs nobody a message: then the English text is shown."""
     if not values:
         return template

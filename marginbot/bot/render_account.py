@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from marginbot.bot import figures as fig
-from marginbot.bot import render_key
+from marginbot.bot import names, render_key
 from marginbot.bot.calls import NO_ACCOUNT
 from marginbot.bot.figures import text
 from marginbot.bot.language import _
+from marginbot.bot.said import said
 from marginbot.domain.alerting import Reminders
 from marginbot.domain.grading import RUNGS, Grade, Ladders
 from marginbot.domain.margin import PoolState
@@ -30,13 +31,13 @@ def found(request: Request, report: AccountReport, passport: Passport | None = N
             label=text(request.label, 24),
             venue=text(request.venue.title, 60),
         ),
-        _("Mode: {mode}", mode=text(report.mode, 60)),
+        _("Mode: {mode}", mode=text(names.mode(report.mode), 60)),
     ]
     if not report.positions:
         lines.append(_("No open position at the moment."))
     blocks = ["\n".join(lines), *(_pool(pool) for pool in report.pools)]
     if report.warnings:
-        notes = [f"<i>{text(note, 300)}</i>" for note in report.warnings[:MOST_NOTES]]
+        notes = [f"<i>{text(said(note), 300)}</i>" for note in report.warnings[:MOST_NOTES]]
         blocks.append("\n".join([_("Please note:"), *notes]))
     if passport is not None and request.venue.needs_secret:
         blocks.append(render_key.found(passport))
@@ -164,7 +165,7 @@ def accounts(
                 "<b>{label}</b> · {venue}, since {date}",
                 label=text(account.label, 24),
                 venue=title,
-                date=f"{account.created_at:%d %b %Y}",
+                date=names.day(account.created_at, year=True),
             )
             + state
         )

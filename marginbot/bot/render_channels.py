@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from marginbot.bot.figures import ago, text, word
 from marginbot.bot.language import _, later
+from marginbot.bot.said import said
 from marginbot.domain.escalation import Channel
 from marginbot.flow.channels import Rehearsed, why
 
@@ -51,7 +52,11 @@ def listed(channels: Sequence[Channel], now: datetime) -> str:
 
 def _line(channel: Channel, now: datetime) -> str:
     proven = _("never proven") if channel.proven_at is None else _("proven {ago} ago", ago=ago(now - channel.proven_at))
-    off = "\n   " + _("⚠️ switched off: {why}", why=text(channel.disabled_reason, 120)) if channel.disabled_at else ""
+    off = (
+        "\n   " + _("⚠️ switched off: {why}", why=text(said(channel.disabled_reason), 120))
+        if channel.disabled_at
+        else ""
+    )
     return f"{described(channel)}, {proven}{off}"
 
 
@@ -88,8 +93,8 @@ def rehearsed(done: Sequence[Rehearsed]) -> str:
 
 
 def _outcome(number: int, one: Rehearsed) -> str:
-    said = _("accepted ✅") if one.accepted else _("<b>not accepted</b> ❌ {why}", why=text(why(one.rang), 120))
-    return f"{number}. {text(one.channel.title, 80)}: {said}"
+    became = _("accepted ✅") if one.accepted else _("<b>not accepted</b> ❌ {why}", why=text(said(why(one.rang)), 120))
+    return f"{number}. {text(one.channel.title, 80)}: {became}"
 
 
 def noticed(took: timedelta) -> str:
@@ -103,5 +108,5 @@ def switched_off(channel: Channel, error: str) -> str:
         "⚠️ I can no longer reach you through <b>{title}</b>: {error}. I have switched it off. "
         "/channels remove N and add it again, or /channels test N once it works.",
         title=text(channel.title, 80),
-        error=text(error, 120),
+        error=text(said(error), 120),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.figures import quiet
 from marginbot.bot.language import _, later
 from marginbot.domain.forced import ForcedClose, ForcedKind
@@ -45,7 +46,7 @@ def _when(close: ForcedClose, now: datetime) -> str:
 def bullets(close: ForcedClose) -> list[str]:
     """The fill."""
     size = _("size not said") if close.quantity is None else fig.plain_number(close.quantity)
-    fill = quiet(f"{close.side} {size} {close.symbol}".strip(), 80)
+    fill = quiet(f"{names.side(close.side)} {size} {close.symbol}".strip(), 80)
     if close.price is not None and close.price > 0:
         fill = _("{fill} at {price}", fill=fill, price=fig.plain_number(close.price))
     return [f"• {fill}", f"• {_profit(close)}"]

@@ -9,6 +9,7 @@ from marginbot.bot import figures as fig
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
 from marginbot.domain.alerting import ACCOUNT
+from marginbot.domain.notices import DropReason
 from marginbot.domain.record import Ending, Episode, Telling
 
 MOST_EPISODES = 10
@@ -19,6 +20,13 @@ ENDINGS = {
     Ending.LIQUIDATED: later("perhaps liquidated {time}, after {span}"),
     Ending.READABLE: later("readable again {time}, after {span}"),
     Ending.TOLD: later("told once"),
+}
+DROPPED = {
+    DropReason.OVERTAKEN: later("newer news took its place"),
+    DropReason.ACKNOWLEDGED: later("acknowledged before it was sent"),
+    DropReason.UNREACHABLE: later("the chat could not be reached"),
+    DropReason.VENUE_OUTAGE_TOLD: later("told in one message with others of that exchange"),
+    DropReason.NOTHING_TO_NOTE_IT_ON: later("there was no message to note it on"),
 }
 READ = later("read {time}")
 DECIDED = later("decided {time}")
@@ -40,7 +48,8 @@ def episode(found: Episode, now: datetime) -> str:
     first = found.first
     pool = fig.pool_title(first.subject) if first.subject != ACCOUNT else _("not readable")
     lines = [
-        f"<b>{text(first.label, 24)}</b> · {text(first.exchange, 24)} · {pool} · {fig.clock(first.decided_at, now)}",
+        f"<b>{text(first.label, 24)}</b> · {text(first.exchange, 24)} · {fig.clock(first.decided_at, now)}",
+        pool,
         _("worst: {grade}, {count}", grade=fig.word(found.worst), count=_count(found)),
         *_way(first, now),
     ]
@@ -69,7 +78,13 @@ def _way(first: Telling, now: datetime) -> list[str]:
     steps = [(READ, first.read_at), (DECIDED, first.decided_at), (SENT, first.sent_at)]
     lines = [_(step, time=fig.clock(at, now)) for step, at in steps if at is not None]
     if first.accepted_at is None:
-        return [*lines, _("not accepted: {why}", why=first.dropped or _("still waiting"))]
+        return [*lines, _("not accepted: {why}", why=_why(first.dropped))]
     whole = (first.accepted_at - (first.read_at or first.decided_at)).total_seconds()
     at = fig.clock(first.accepted_at, now)
     return [*lines, _("accepted {time}, {seconds} s in all", time=at, seconds=f"{whole:.1f}")]
+
+
+def _why(dropped: str | None) -> str:
+    if dropped is None:
+        return _("still waiting")
+    return _(DROPPED[DropReason(dropped)]) if dropped in list(DropReason) else dropped

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from marginbot.bot import names
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
+from marginbot.bot.said import said
 from marginbot.domain.passport import KeyCheck, KeyNews, Passport, Verdict, verdict
 
 RIGHTS = {
@@ -34,7 +36,7 @@ def found(passport: Passport) -> str:
     """What the exchange said of the key that was just sent."""
     told = verdict(passport)
     if told is Verdict.NOT_VERIFIED:
-        why = f" ({text(passport.notes[0], 120)})" if passport.notes else ""
+        why = f" ({text(said(passport.notes[0]), 160)})" if passport.notes else ""
         lines = [
             _(
                 "🔑 I could not verify what this key may do{why}. Look at the exchange that it can neither "
@@ -43,7 +45,7 @@ def found(passport: Passport) -> str:
             )
         ]
     else:
-        notes = [text(note, 120) for note in passport.notes]
+        notes = [text(said(note), 160) for note in passport.notes]
         lines = [_("🔑 This key: {rights}.", rights=", ".join([_(RIGHTS[told]), *_details(passport), *notes]))]
         if passport.can_withdraw is None:
             lines.append(_("I could not verify whether it can withdraw."))
@@ -75,7 +77,9 @@ def listed(check: KeyCheck | None) -> str:
 
 def _details(passport: Passport) -> list[str]:
     addresses = {True: [_("IP list")], False: [_("no IP list")], None: []}[passport.ip_restricted]
-    return addresses + ([_("expires {date}", date=f"{passport.expires_at:%d %b %Y}")] if passport.expires_at else [])
+    return addresses + (
+        [_("expires {date}", date=names.day(passport.expires_at, year=True))] if passport.expires_at else []
+    )
 
 
 def news(changes: tuple[KeyNews, ...], expires_at: datetime | None) -> list[str]:
@@ -87,5 +91,5 @@ def news(changes: tuple[KeyNews, ...], expires_at: datetime | None) -> list[str]
 
 def changed(changes: tuple[KeyNews, ...], expires_at: datetime | None) -> list[str]:
     """The bare changes."""
-    ends = _("it expires on {date}", date=f"{expires_at:%d %b %Y}") if expires_at else _("it expires soon")
+    ends = _("it expires on {date}", date=names.day(expires_at, year=True)) if expires_at else _("it expires soon")
     return [_(NEWS[change]) if change in NEWS else ends for change in changes]

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.figures import quiet
 from marginbot.bot.language import _, later, plural
+from marginbot.bot.said import said
 from marginbot.domain.alerting import Reason
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
@@ -54,14 +56,14 @@ def venue(facts: Facts) -> str:
 
 def positions_of(positions: Sequence[str]) -> list[str]:
     """The first of the positions, and how many more there are."""
-    shown = [quiet(position, 60) for position in positions[:MOST_POSITIONS]]
+    shown = [quiet(names.position(position), 60) for position in positions[:MOST_POSITIONS]]
     more = len(positions) - len(shown)
     return [*shown, *([_("and {n} more: see Details", n=more)] if more > 0 else [])]
 
 
 def notes_of(notes: Sequence[str]) -> list[str]:
     """What had to be estimated."""
-    shown = [f"<i>{quiet(note, 160)}</i>" for note in notes[:MOST_NOTES]]
+    shown = [f"<i>{quiet(said(note), 160)}</i>" for note in notes[:MOST_NOTES]]
     more = len(notes) - len(shown)
     return [
         *shown,
@@ -103,7 +105,7 @@ def warned(facts: Facts) -> list[str]:
     assert facts.grade is not None
     return [
         headline(fig.SYMBOLS[facts.grade], fig.grade_name(facts.grade), facts, _("check it yourself")),
-        _("<b>{venue} itself warns: {words}.</b>", venue=venue(facts), words=quiet(facts.venue_says, 60)),
+        _("<b>{venue} itself warns: {words}.</b>", venue=venue(facts), words=quiet(said(facts.venue_says), 60)),
         unread,
         _last_known(facts.previous, facts.last_cushion),
         "",
@@ -123,7 +125,7 @@ def lost(facts: Facts, loss: Loss) -> list[str]:
             grade=fig.word(facts.previous),
             time=fig.clock(loss.read_at, facts.known_at),
         ),
-        *[quiet(position, 60) for position in loss.positions[:MOST_POSITIONS]],
+        *[quiet(names.position(position), 60) for position in loss.positions[:MOST_POSITIONS]],
         "",
         _("Equity then {amount}", amount=quiet(fig.money(loss.before, loss.currency))),
         _("Equity now {amount}", amount=quiet(fig.money(loss.after, loss.currency))),
@@ -192,7 +194,7 @@ def _last_known(grade: Grade | None, cushion: float | None) -> str:
 
 def _advice(facts: Facts) -> list[str]:
     own = _(ADVICE.get(facts.cause or Cause.OUR_FAULT, CHECK))
-    given = [quiet(_(facts.advice), 500) if facts.advice else own]
+    given = [quiet(said(facts.advice), 500) if facts.advice else own]
     if facts.reason is Reason.KEY_REFUSED:
         given.append(
             _("I have stopped asking. When it is mended press Retry, or send /add with this label and a new key.")

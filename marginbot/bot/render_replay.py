@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
+from marginbot.bot.said import said
 from marginbot.domain.grading import RUNGS, Grade
 from marginbot.flow.hindsight import Past, PastPool
 from marginbot.flow.ports import Account
@@ -35,7 +37,7 @@ def past(account: Account, found: Past, *, legend: bool) -> str:
     parts += ["\n".join(_pool(pool)) for pool in pools[:MOST_POOLS]]
     more = len(pools) - MOST_POOLS
     parts += [plural("and {n} more pool", "and {n} more pools", more)] if more > 0 else []
-    notes = [f"<i>{text(note, 200)}</i>" for note in found.notes[:MOST_NOTES]]
+    notes = [f"<i>{text(said(note), 200)}</i>" for note in found.notes[:MOST_NOTES]]
     assumed = _(
         "<i>Read every {pause}. Today's maintenance rate, no funding, no fees, and you do nothing.</i>",
         pause=fig.ago(found.pause),
@@ -61,7 +63,7 @@ def _leads(pool: PastPool, end: datetime) -> Iterator[str]:
         assert grade is not None
         at = pool.announced.get(grade)
         if at is not None and (worse is None or pool.announced.get(worse) != at):
-            day = "" if at.date() == end.date() else f"{at.day} {at:%b} "
+            day = "" if at.date() == end.date() else f"{names.day(at)} "
             told = _(
                 "{grade} {time}, <b>{lead} before</b>",
                 grade=fig.word(grade),
@@ -100,12 +102,12 @@ def _worst(pool: PastPool) -> list[str]:
 
 def days(since: datetime, until: datetime) -> str:
     """`10 Oct 2025`, or `9 Oct 2025 to 11 Oct 2025`; `until` is where the last day ends."""
-    first, last = (f"{at.day} {at:%b %Y}" for at in (since, max(since, until - timedelta(seconds=1))))
+    first, last = (names.day(at, year=True) for at in (since, max(since, until - timedelta(seconds=1))))
     return first if first == last else _("{first} to {last}", first=first, last=last)
 
 
 def _time(at: datetime) -> str:
-    return f"{at.day} {at:%b %H:%M} UTC"
+    return f"{names.day(at)} {at:%H:%M} UTC"
 
 
 def _lead(span: timedelta) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
 from marginbot.domain.digest import AccountDay, Moment, NearMiss, PoolDay
@@ -24,7 +25,7 @@ CUSHION = later("cushion {cushion}")
 def daily(days: Sequence[AccountDay], now: datetime) -> str:
     """The last 24 hours, an account a block, worst first."""
     here = fig.local(now)
-    head = _("📋 <b>The last 24 h</b> · {time}", time=f"{here:%d %b %Y %H:%M} {here.tzname()}")
+    head = _("📋 <b>The last 24 h</b> · {time}", time=f"{names.day(here)} {here:%H:%M} {here.tzname()}")
     return "\n\n".join([head, *(_account(day, now) for day in days)])
 
 
@@ -102,12 +103,16 @@ def _now(pool: PoolDay) -> list[str]:
 
 def _shares(pool: PoolDay) -> list[str]:
     shown = [
-        f"{text(p.symbol, 30)} {text(p.side, 6)} {_(fig.NOT_KNOWN) if p.share is None else f'{100 * p.share:.0f}%'}"
+        f"{text(p.symbol, 30)} {text(names.side(p.side), 12)} {_share(p.share)}"
         for p in pool.positions[:MOST_POSITIONS]
     ]
     more = len(pool.positions) - MOST_POSITIONS
     rest = [_("and {n} more", n=more)] if more > 0 else []
     return [_("Its shares: {shares}", shares=", ".join([*shown, *rest]))] if shown else []
+
+
+def _share(share: float | None) -> str:
+    return _(fig.NOT_KNOWN) if share is None else f"{100 * share:.0f}%"
 
 
 def _change(pool: PoolDay, now: datetime) -> str:

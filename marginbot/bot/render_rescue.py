@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import ROUND_UP, Decimal
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.calls import Button, Rows
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
@@ -131,7 +132,7 @@ def _closing(sheet: Sheet) -> list[str]:
 
 
 def _close(close: Close) -> str:
-    what = f"{text(close.side, 8)} {text(close.symbol, 40)}"
+    what = f"{text(names.side(close.side), 12)} {text(close.symbol, 40)}"
     if close.share >= 1:
         return _("{position}: <b>all</b>, {n} contracts", position=what, n=fig.plain_number(close.contracts))
     return _(

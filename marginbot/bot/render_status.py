@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later, plural
 from marginbot.bot.render_news import CAUSES
+from marginbot.bot.said import said
 from marginbot.domain.alerting import ACCOUNT, MuteKind
 from marginbot.domain.errors import Cause
 from marginbot.domain.grading import Grade
@@ -105,14 +107,13 @@ def details(standing: Standing, view: View) -> str:
     report = standing.report
     if report is None:
         return block(standing, view)
-    head = (
-        f"{symbol_of(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {text(report.mode, 40)}"
-    )
+    mode = text(names.mode(report.mode), 40)
+    head = f"{symbol_of(standing, view)} <b>{_name(standing)}</b> · {text(report.exchange, 24)} · {mode}"
     parts = ["\n".join([head, *_blindness(standing, view), _read(standing, view), *_quieted(standing, view)])]
     parts += [_pool_table(pool) for pool in report.pools]
     parts += _positions_of(report)
     if report.warnings:
-        parts.append("\n".join([_("Notes:"), *(f"<i>{text(note, 300)}</i>" for note in report.warnings)]))
+        parts.append("\n".join([_("Notes:"), *(f"<i>{text(said(note), 300)}</i>" for note in report.warnings)]))
     return "\n\n".join(parts)
 
 
@@ -227,8 +228,10 @@ def _room_and_cushion(pool: PoolReport) -> str:
 
 def _pool_line(pool: PoolReport, *, named: bool) -> str:
     title = fig.pool_title(pool.name) if named else _("another pool")
-    figures = _(fig.NOT_KNOWN) if pool.grade is None else f"{_room_and_cushion(pool)} · {fig.ratio_of(pool)}"
-    return f"+ {title}: {figures}"
+    if pool.grade is None:
+        return f"+ {title}: {_(fig.NOT_KNOWN)}"
+    cushion = [] if pool.cushion is None else [fig.multiple(pool.cushion)]
+    return f"+ {title}: " + ", ".join([fig.room(pool), *cushion, fig.ratio_of(pool)])
 
 
 def _pool_table(pool: PoolReport) -> str:
@@ -257,7 +260,7 @@ def _positions_of(report: AccountReport) -> list[str]:
 
 def _position(position: PositionReport, currency: str, told_before: timedelta | None) -> str:
     lines = [
-        f"<b>{text(position.side, 8)} {text(position.symbol, 40)}</b>",
+        f"<b>{text(names.side(position.side), 12)} {text(position.symbol, 40)}</b>",
         _(
             "{size} contracts, worth {amount}",
             size=fig.plain_number(position.contracts),

@@ -11,6 +11,7 @@ from marginbot.bot.calls import Button, Rows, grid, marked
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
 from marginbot.bot.render_status import View
+from marginbot.bot.said import said
 from marginbot.domain.grading import Grade
 from marginbot.domain.liquidation_map import PoolMap, Way
 from marginbot.domain.margin import PoolState
@@ -76,7 +77,7 @@ def _head(account: Account) -> str:
 def _outcome(outcome: Outcome, shock: Shock) -> list[str]:
     before, after = outcome.before, outcome.after
     title = fig.pool_title(before.name)
-    notes = [f"<i>{text(note, 200)}</i>" for note in outcome.notes]
+    notes = [f"<i>{text(said(note), 200)}</i>" for note in outcome.notes]
     if after is None or after.grade is None:
         return [f"{fig.BLIND} " + _("{pool}: cannot be worked out", pool=title), *notes]
     if after.state is PoolState.FLAT:
@@ -90,7 +91,7 @@ def _outcome(outcome: Outcome, shock: Shock) -> list[str]:
     dollars = "" if outcome.dollars == 1 else ", " + _("one is worth {dollars} USD", dollars=f"{outcome.dollars:g}")
     cushion = "" if after.cushion is None else f" · {fig.multiple(after.cushion)}"
     return [
-        f"{fig.SYMBOLS[after.grade]} {title}: {ratios} · {after.grade.name}",
+        f"{fig.SYMBOLS[after.grade]} {title}: {ratios} · {fig.grade_name(after.grade)}",
         _("then room {room}", room=fig.room(after)) + cushion,
         _("buffer {amount}", amount=fig.money(_rounded(after.buffer), after.currency)) + dollars,
         *notes,
@@ -212,10 +213,10 @@ def _pool(pool: PoolMap) -> str:
         lines.append(_("all together: {ends}", ends=_ends(pool.together)))
     if pool.pegged:
         end = _("no fall can breach it") if pool.peg is None else f"{pool.peg:.4f} USD"
-        lines.append(_("{coin}, off the peg: {end}", coin=text(pool.pegged, 20), end=end))
+        lines.append(_("{coin}, off the peg: {end}", coin=text(_(pool.pegged), 20), end=end))
     else:
         lines.append(_("{coin}, off the peg: the ratio stays, it is kept in it", coin=text(pool.currency, 12)))
-    return "\n".join([*lines, *(f"<i>{text(note, 200)}</i>" for note in pool.notes)])
+    return "\n".join([*lines, *(f"<i>{text(said(note), 200)}</i>" for note in pool.notes)])
 
 
 def _way(way: Way) -> list[str]:

@@ -27,6 +27,7 @@ class Wanted:
     venue: VenueInfo
     label: str
     asked_at: datetime
+    language: str | None = None  # that of who asked
 
 
 class WebLinks:

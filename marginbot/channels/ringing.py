@@ -36,8 +36,8 @@ class Channels:
         return await self._apprise.send(address.url, title, body, urgent=ring.grade >= EMERGENCY_FROM)
 
     async def say(self, url: str, title: str, body: str) -> Rang:
-        """Send a plain line. To Pushover it goes as an emergency that is called off at once."""
-        address = parse_address(url)
+        """Send a plain line, in the reader's language. To Pushover it is an emergency that is called off at once."""
+        address, title, body = parse_address(url), self._look_up(title), self._look_up(body)
         if address.pushover is None:
             return await self._apprise.send(address.url, title, body, urgent=False)
         rang = await self._pushover.ring(address.pushover, title, body)

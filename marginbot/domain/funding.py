@@ -103,4 +103,4 @@ def told(positions: Sequence[Position], funding: Funding, rates: Mapping[str, fl
 
 def _few(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names[:_MOST_NAMED]) + (f" (+{more})" if more > 0 else "")

@@ -88,11 +88,11 @@ def find_zone(words: str) -> ZoneInfo:
     names = _names()
     if wanted in names:
         return ZoneInfo(names[wanted])
-    near = sorted({names[name] for name in difflib.get_close_matches(wanted, list(names), n=3, cutoff=0.7)})
-    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    meant = sorted({names[name] for name in difflib.get_close_matches(wanted, list(names), n=3, cutoff=0.7)})
+    hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
     raise RequestError(
         "no such time zone",
-        advice=f"I do not know that time zone.{meant} Name a large city in it, such as /timezone Istanbul, "
+        advice=f"I do not know that time zone.{hint} Name a large city in it, such as /timezone Istanbul, "
         "or UTC. Nothing was changed.",
     )
 

@@ -150,8 +150,8 @@ def _credential(venue: VenueInfo, parts: Sequence[str]) -> Credential:
     if len(given) != len(wanted):
         raise BadCredentials(
             "wrong number of credential parts",
-            advice=f"{venue.title} needs {_listing(wanted)}; I got {len(given)} "
-            f"part{'' if len(given) == 1 else 's'}. Send: /add {venue.id} LABEL "
+            advice=f"{venue.title} needs {_listing(wanted)}; parts received: "
+            f"{len(given)}. Send: /add {venue.id} LABEL "
             f"{' '.join(name.upper() for name, _ in venue.fields)}. Nothing was stored.",
         )
     values = {name: part for (name, _), part in zip(venue.fields, given, strict=True)}

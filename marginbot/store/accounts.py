@@ -207,7 +207,7 @@ class Accounts(Rows):
         if not mine:
             return "You have no accounts yet. /add makes one. Nothing was changed."
         near = difflib.get_close_matches(_key(label), mine, n=1)
-        hint = f" Did you mean {mine[near[0]]}?" if near else ""
+        hint = "".join(f" Did you mean {meant}?" for meant in (mine[key] for key in near))
         return f"You have no account of that label.{hint} Yours: {', '.join(mine.values())}. Nothing was changed."
 
 

@@ -15,8 +15,9 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
 import marginbot
-from marginbot.bot.language import DOMAIN, ENGLISH, LANGUAGES
+from marginbot.bot.language import DOMAIN, ENGLISH, LANGUAGES, SAID
 from marginbot.domain.errors import MarginbotError
+from tests.bot.elsewhere import said_elsewhere
 
 PACKAGE = Path(marginbot.__file__).parent
 KEYWORDS = {"_": 1, "later": 1, "plural": 2}  # how many texts each takes
@@ -25,9 +26,9 @@ Id = str | tuple[str, ...]
 
 
 def wanted() -> set[Id]:
-    """Every text of the code: those marked in it, and what each kind of error advises."""
+    """Every text of the code: those marked in it, what each kind of error advises, and what other layers say."""
     found = {each for path in PACKAGE.rglob("*.py") for each in marked(path.read_text(encoding="utf-8"))}
-    return (found | {kind.advice for kind in errors(MarginbotError)}) - {""}
+    return (found | {kind.advice for kind in errors(MarginbotError)} | said_elsewhere()) - {""}
 
 
 def marked(source: str) -> Iterator[Id]:
@@ -87,9 +88,11 @@ def update(language: str, translations: dict[Id, str | tuple[str, ...]] | None =
         locale=language, domain=DOMAIN, project="marginbot", fuzzy=False, header_comment=f"# {LANGUAGES[language]}."
     )
     missing: list[Id] = []
+    said = said_elsewhere()
     for wants in sorted(wanted(), key=str):
         told = (translations or {}).get(wants) or (before[wants].string if wants in before else "")
-        after.add(wants, told if told else ("" if isinstance(wants, str) else ("",) * after.num_plurals))
+        empty = "" if isinstance(wants, str) else ("",) * after.num_plurals
+        after.add(wants, told or empty, auto_comments=[SAID] if wants in said else [])
         if not told or (not isinstance(told, str) and not all(told)):
             missing.append(wants)
     written = BytesIO()

@@ -86,7 +86,9 @@ async def test_failure_32_a_refused_account_gets_its_new_key_under_the_same_labe
     [
         pytest.param(("bybti", "main", "k", "s"), "Did you mean bybit?", id="a misspelled venue"),
         pytest.param(("bybit", "<b>", "k", "s"), "A label is one word", id="a hostile label"),
-        pytest.param(("bybit", "main", "k", "s", "p"), "needs API key and API secret; I got 3 parts", id="too many"),
+        pytest.param(
+            ("bybit", "main", "k", "s", "p"), "needs API key and API secret; parts received: 3", id="too many"
+        ),
         pytest.param(("hyperliquid", "main", "nope"), "An address starts with 0x", id="a malformed address"),
     ],
 )

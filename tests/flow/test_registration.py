@@ -88,12 +88,12 @@ def test_a_label_is_taken_in_any_case_but_only_by_its_owner(desk: Registration) 
 @pytest.mark.parametrize(
     ("exchange", "parts", "says"),
     [
-        pytest.param("bybit", ["key"], "Bybit needs API key and API secret; I got 1 part.", id="one missing"),
-        pytest.param("bybit", ["a", "b", "c"], "I got 3 parts.", id="one too many"),
-        pytest.param("bybit", [], "I got 0 parts.", id="none"),
-        pytest.param("bybit", ["key", "  "], "I got 1 part.", id="an empty one"),
+        pytest.param("bybit", ["key"], "Bybit needs API key and API secret; parts received: 1.", id="one missing"),
+        pytest.param("bybit", ["a", "b", "c"], "parts received: 3.", id="one too many"),
+        pytest.param("bybit", [], "parts received: 0.", id="none"),
+        pytest.param("bybit", ["key", "  "], "parts received: 1.", id="an empty one"),
         pytest.param("okx", PARTS, "/add okx LABEL KEY SECRET PASSPHRASE", id="the passphrase"),
-        pytest.param("hyperliquid", PARTS, "Hyperliquid needs address; I got 2 parts.", id="an address only"),
+        pytest.param("hyperliquid", PARTS, "Hyperliquid needs address; parts received: 2.", id="an address only"),
     ],
 )
 def test_a_wrong_number_of_parts_says_what_is_needed(

@@ -11,7 +11,8 @@ from marginbot.bot.commands.left import offer, taken
 from marginbot.bot.consent import Question
 from marginbot.bot.dialogue import Dialogue
 from marginbot.bot.figures import text
-from marginbot.bot.language import _, later
+from marginbot.bot.language import _, language, later
+from marginbot.bot.said import said
 from marginbot.bot.weblinks import Wanted
 from marginbot.domain.errors import MarginbotError, ReadingError
 from marginbot.domain.passport import Passport, Verdict, verdict
@@ -172,12 +173,12 @@ def _rows_of(venues: Sequence[VenueInfo]) -> Rows:
 
 
 def _now_send(dialogue: Dialogue) -> str:
-    return _("Now send the <b>{field}</b>.", field=text(dialogue.next_field or "", 60))
+    return _("Now send the <b>{field}</b>.", field=text(said(dialogue.next_field or ""), 60))
 
 
 def _ask_credential(dialogue: Dialogue, call: Call, services: Services, venue: VenueInfo) -> Reply:
     """How to make a key there, and the two ways to hand it over; an address is no secret and needs neither."""
-    lines = [text(venue.instructions, 600), ""]
+    lines = [text(said(venue.instructions), 700), ""]
     if venue.needs_secret:
         lines += [_address_line(services.egress_ip), ""]
     lines.append(_now_send(dialogue))
@@ -209,7 +210,12 @@ def _web_link(dialogue: Dialogue, call: Call, services: Services, venue: VenueIn
     if not venue.needs_secret or dialogue.label is None:
         return None
     wanted = Wanted(
-        person=call.person, chat_id=call.chat_id, venue=venue, label=dialogue.label, asked_at=services.clock()
+        person=call.person,
+        chat_id=call.chat_id,
+        venue=venue,
+        label=dialogue.label,
+        asked_at=services.clock(),
+        language=language(),
     )
     return services.links.offer(wanted)
 
@@ -238,7 +244,7 @@ async def _probe(call: Call, services: Services, request: Request) -> Reply:
         report = await services.registration.probe(request, services.clock())
     except ReadingError as error:
         again = _("To try again: {command}", command=f"/add {request.venue.id} {request.label}")
-        error.advice = f"{_(error.advice)} {again}"
+        error.advice = f"{said(error.advice)} {again}"
         raise
     passport = await services.registration.passport(request, services.clock())
     found = render_account.found(request, report, passport)

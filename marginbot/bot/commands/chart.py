@@ -9,9 +9,11 @@ from datetime import timedelta
 from functools import partial
 
 from marginbot.bot import figures as fig
+from marginbot.bot import names
 from marginbot.bot.calls import NO_ACCOUNT, NONE_SHARED, Call, Reply, Services, wrong_usage
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
+from marginbot.bot.lettering import LETTERS
 from marginbot.domain.chart import (
     ChartData,
     Frame,
@@ -89,7 +91,9 @@ class Material:
         """Of the largest position there is now, or was last."""
         held = self.standing.report.positions if self.standing.report else ()
         for position in sorted(held, key=lambda p: -(p.notional or 0)):
-            found = price_lines(points.get(position.pool, ()), self.frame, f"{position.symbol} {position.side}")
+            found = price_lines(
+                points.get(position.pool, ()), self.frame, f"{position.symbol} {names.side(position.side)}"
+            )
             if found:
                 return found
         return None
@@ -209,5 +213,5 @@ def period(span: timedelta) -> str:
 
 def drawable(label: str) -> str:
     """The picture's font has letters, not every sign: others become a blank box, so they are left out."""
-    shown = "".join(c for c in label if c.isprintable() and ord(c) < 0x250)
+    shown = "".join(c for c in label if c.isprintable() and ord(c) < LETTERS)
     return shown[:24].strip() or "account"

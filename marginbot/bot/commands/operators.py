@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from marginbot.bot import names
 from marginbot.bot.calls import Call, Reply, Services
 from marginbot.bot.figures import text
 from marginbot.bot.language import _, later
@@ -25,7 +26,7 @@ async def invite(call: Call, services: Services) -> Reply:
         html=_(
             "🎟 One invitation, for one person, until {until} UTC. Pass this on:\n\n{link}\n\nor have "
             "them send me\n<code>/start {code}</code>",
-            until=f"{expires_at:%d %b %H:%M}",
+            until=f"{names.day(expires_at)} {expires_at:%H:%M}",
             link=call.link(code),
             code=text(code),
         )

@@ -9,7 +9,7 @@ from functools import partial
 from marginbot.bot import render_replay
 from marginbot.bot.calls import Call, Reply, Services, wrong_usage
 from marginbot.bot.commands.chart import drawable
-from marginbot.bot.language import _
+from marginbot.bot.language import _, later
 from marginbot.domain.chart import (
     ChartData,
     Frame,
@@ -27,7 +27,7 @@ from marginbot.flow.ports import Account
 
 USAGE = "LABEL PERIOD"
 PATIENCE = timedelta(minutes=3)
-_TITLE = " · replay"  # in the picture, whose font knows Latin letters only
+TITLE = later("replay")
 MOST_WORDS = 40  # characters of a period that is none, said back
 ENDED = 0.03  # of the time shown is left free after a liquidation
 
@@ -59,7 +59,7 @@ def drawn(account: Account, past: Past) -> ChartData:
     frame = Frame(since=past.since, until=_end(past), patience=max(PATIENCE, 2 * past.pause))
     whole = combined([line for pool in past.pools for line in pool.lines], frame)
     return ChartData(
-        title=drawable(account.label) + _TITLE,
+        title=f"{drawable(account.label)} · {_(TITLE)}",
         since=frame.since,
         until=frame.until,
         ladders=past.ladders,

@@ -26,14 +26,16 @@ Described = Mapping[str, Any]
 
 _FIELDS = {"apiKey": ("key", "API key"), "secret": ("secret", "secret key"), "password": ("passphrase", "passphrase")}
 _OTHERS = {"accountId": "account id", "uid": "user id", "login": "login name"}
-_ONE_BY_ONE = "lists positions only one market at a time, so that one could be missed"
-_SAYS_NOTHING = "tells neither where a position is liquidated nor what it requires, so that nothing could be judged"
+_ONE_BY_ONE = "{title} lists positions only one market at a time, so that one could be missed."
+_SAYS_NOTHING = (
+    "{title} tells neither where a position is liquidated nor what it requires, so that nothing could be judged."
+)
 _REFUSED = {
     "apex": _SAYS_NOTHING,
     "bitflyer": _ONE_BY_ONE,
     "bullish": _SAYS_NOTHING,
     "hashkey": _ONE_BY_ONE,
-    "polymarket": "trades shares without margin, so there is nothing to watch",
+    "polymarket": "{title} trades shares without margin, so there is nothing to watch.",
 }
 # What has to be asked for by name beside the usual call; the others go by the option `defaultType`.
 _MORE_POSITIONS: Mapping[str, tuple[dict[str, str], ...]] = {"xt": ({"subType": "inverse"},)}
@@ -62,7 +64,7 @@ def refusal(name: str) -> str | None:
     title = described(name)["name"]
     wanted = _wanted(name)
     if name in _REFUSED:
-        return f"{title} {_REFUSED[name]}."
+        return _REFUSED[name].format(title=title)
     if "privateKey" in wanted or "walletAddress" in wanted:
         return f"{title} can only be read with a private key that can move funds, and I refuse to hold one."
     if _signs_with(wanted) is None or "secret" not in wanted:

@@ -94,7 +94,8 @@ def _value(row: Row, size: Decimal, symbol: str, warnings: list[str]) -> Decimal
     said, entry, profit = number(row, "positionValue"), price(row, "entryPx"), number(row, "unrealizedPnl")
     own = None if entry is None or profit is None else abs(size) * entry + (profit if size > 0 else -profit)
     if said is None or said <= 0:
-        warnings.append(f"{symbol}: no position value, " + ("size unknown" if own is None else "worked out from entry"))
+        how = "and its size is unknown" if own is None else "it is worked out from entry"
+        warnings.append(f"{symbol}: no position value, {how}")
         return own
     if own is None:
         warnings.append(f"{symbol}: entry or profit is missing, the position's value counts unchecked")
