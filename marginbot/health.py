@@ -9,9 +9,9 @@ from datetime import timedelta
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from marginbot.domain.errors import ConfigError
 from marginbot.flow.audit import Verdict
 from marginbot.flow.ports import Waiting
+from marginbot.listening import listening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +108,8 @@ class HealthServer:
         application = web.Application()
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        host, port = self._address
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
-            raise ConfigError(
-                f"MARGINBOT_HTTP_LISTEN: cannot listen on {host}:{port} ({error.strerror or type(error).__name__}); "
-                "choose another address, or set it empty to turn it off"
-            ) from None
+        instead = ", or set it empty to turn it off"
+        self._runner = await listening(application, self._address, setting="MARGINBOT_HTTP_LISTEN", instead=instead)
 
     async def stop(self) -> None:
         """Close the listener."""

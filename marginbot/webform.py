@@ -19,7 +19,7 @@ from marginbot.bot.budget import Allowance, Budget
 from marginbot.bot.language import _, best, language, later, read_in_language
 from marginbot.bot.said import said
 from marginbot.bot.weblinks import Wanted, WebLinks
-from marginbot.domain.errors import ConfigError
+from marginbot.listening import listening
 
 BODY_LIMIT = 8 * 1024
 BODY_SECONDS = 10.0
@@ -70,16 +70,8 @@ class FormServer:
         """Listen; where. A `ConfigError` names the setting when the address cannot be used."""
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        host, port = self._address
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
-            raise ConfigError(
-                f"MARGINBOT_FORM_LISTEN: cannot listen on {host}:{port} ({error.strerror or type(error).__name__}); "
-                "choose another address, or set MARGINBOT_FORM_URL empty to turn the form off"
-            ) from None
+        instead = ", or set MARGINBOT_FORM_URL empty to turn the form off"
+        self._runner = await listening(application, self._address, setting="MARGINBOT_FORM_LISTEN", instead=instead)
         bound = self._runner.addresses[0]
         return str(bound[0]), int(bound[1])
 

@@ -27,7 +27,7 @@ from telegram.error import TelegramError
 
 from marginbot.bot.polling import ALLOWED, TelegramHealth
 from marginbot.bot.types import App
-from marginbot.domain.errors import ConfigError
+from marginbot.listening import listening
 from marginbot.logs import redact
 
 log = logging.getLogger(__name__)
@@ -71,10 +71,8 @@ class WebhookListener:
         """Until cancelled. A `ConfigError` names the setting when the address cannot be listened on."""
         server = web.Application(client_max_size=BODY_LIMIT)
         server.router.add_post(urlsplit(self._webhook.url).path or "/", self._pushed)
-        runner = web.AppRunner(server, access_log=None)
-        await runner.setup()
+        runner = await listening(server, self._webhook.address, setting="MARGINBOT_WEBHOOK_LISTEN", instead="")
         try:
-            await self._listen(runner)
             while True:
                 await self._look()
                 await asyncio.sleep(self._look_after)
@@ -83,16 +81,6 @@ class WebhookListener:
 
     async def confirm(self) -> None:
         """Each update was confirmed by its answer. The webhook stays, so that Telegram keeps what comes."""
-
-    async def _listen(self, runner: web.AppRunner) -> None:
-        host, port = self._webhook.address
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise ConfigError(
-                f"MARGINBOT_WEBHOOK_LISTEN: cannot listen on {host}:{port} ({error.strerror or type(error).__name__}); "
-                "choose another address"
-            ) from None
 
     async def _look(self) -> None:
         """Set the webhook where it is not ours, and note whether Telegram answers and reaches us."""

@@ -96,24 +96,31 @@ def shares(pool: PoolReport, held: Sequence[PositionReport]) -> list[PositionSha
 
 
 def account_day(
-    about: AccountDay, report: AccountReport | None, history: Mapping[str, Sequence[Point]], frame: Frame
+    report: AccountReport | None,
+    history: Mapping[str, Sequence[Point]],
+    frame: Frame,
+    *,
+    label: str,
+    exchange: str,
+    is_blind: bool,
+    alerts: int,
 ) -> AccountDay:
-    """The day filled in: what `about` does not know yet, from the latest report and the history."""
+    """The day of an account, from its latest report and the history of its pools."""
     whole = combined(history.values(), frame)
     pools = report.pools if report else ()
     present = {pool.name for pool in pools}
     return AccountDay(
-        label=about.label,
-        exchange=about.exchange,
+        label=label,
+        exchange=exchange,
         read_at=report.taken_at if report else None,
-        is_blind=about.is_blind,
+        is_blind=is_blind,
         pools=[
             pool_day(pool, report.positions if report else (), history.get(pool.name, ()), frame.since)
             for pool in pools
         ],
         gone=[name for name, points in history.items() if name not in present and any(p.symbol for p in points)],
         unseen=sum((gap.end - gap.start for gap in gaps(whole, frame, frame.since)), timedelta(0)),
-        alerts=about.alerts,
+        alerts=alerts,
     )
 
 

@@ -23,6 +23,7 @@ from enum import StrEnum
 
 from marginbot.domain.alerting import AlertState, Mute
 from marginbot.domain.grading import Grade
+from marginbot.domain.outcomes import doubled
 
 RING_AGAIN_AFTER = timedelta(minutes=10)  # as often as a CRITICAL alert is repeated
 MOST_RINGS = 8  # about one alarm at one channel; after that only a worse grade rings
@@ -151,7 +152,7 @@ def retry_at(asked: timedelta | None, attempts: int, now: datetime) -> datetime:
     """When to try again: what was asked for within reason, else ever later."""
     if asked is not None:
         return now + min(max(asked, FIRST_RETRY), 2 * LONGEST_RETRY)
-    return now + min(LONGEST_RETRY, FIRST_RETRY * (1 << min(max(0, attempts - 1), 8)))
+    return now + min(LONGEST_RETRY, doubled(FIRST_RETRY, attempts))
 
 
 def acknowledgement(state: AlertState, seen: Grade, mute: Mute) -> Mute | None:

@@ -18,14 +18,14 @@ _EXACT = 1e-14  # of the forward: nearer to the mark no float comes
 _MAX_VOLATILITY = 10.0  # 1000 % a year: beyond it the mark is not a price of this option
 
 
-def black76(option_is_call: bool, forward: float, strike: float, deviation: float) -> float:
+def black76(is_call: bool, forward: float, strike: float, deviation: float) -> float:
     """Undiscounted value; `deviation` is volatility times the root of the time left (0: intrinsic value)."""
-    intrinsic = max(0.0, forward - strike) if option_is_call else max(0.0, strike - forward)
+    intrinsic = max(0.0, forward - strike) if is_call else max(0.0, strike - forward)
     if deviation <= 0 or forward <= 0:
         return intrinsic
     d1 = math.log(forward / strike) / deviation + deviation / 2
     d2 = d1 - deviation
-    if option_is_call:
+    if is_call:
         return forward * _normal(d1) - strike * _normal(d2)
     return strike * _normal(-d2) - forward * _normal(-d1)
 

@@ -64,12 +64,13 @@ def retry_at(outcome: TryAgain, attempts: int, now: datetime, *, failures: int =
     if outcome.after is not None:
         return now + max(outcome.after, FIRST_RETRY)
     if not outcome.line:
-        return now + min(LONGEST_RETRY, _doubled(FIRST_RETRY, attempts))
+        return now + min(LONGEST_RETRY, doubled(FIRST_RETRY, attempts))
     first = URGENT_RETRY if urgent else FIRST_LINE_RETRY
-    own = URGENT_RETRY if urgent and outcome.untaken else min(LONGEST_LINE_RETRY, _doubled(first, attempts))
+    own = URGENT_RETRY if urgent and outcome.untaken else min(LONGEST_LINE_RETRY, doubled(first, attempts))
     in_a_row = failures - CHANCE if urgent else failures
-    return now + max(own, min(LONGEST_RETRY, _doubled(first, in_a_row)))
+    return now + max(own, min(LONGEST_RETRY, doubled(first, in_a_row)))
 
 
-def _doubled(first: timedelta, times: int) -> timedelta:
+def doubled(first: timedelta, times: int) -> timedelta:
+    """The first wait, twice as long each further time."""
     return first * (1 << min(max(0, times - 1), 10))

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from marginbot.domain.errors import ReadingError
+from marginbot.domain.outcomes import doubled
 from marginbot.domain.volatility import (
     MARKET_REFERENCE,
     Bar,
@@ -124,7 +125,7 @@ class CandleCache:
             series.due_at, series.failures = now + MINUTE, 0
         except ReadingError as error:
             series.failures += 1
-            series.due_at = now + min(LONGEST_PAUSE, MINUTE * 2 ** min(series.failures - 1, 8))
+            series.due_at = now + min(LONGEST_PAUSE, doubled(MINUTE, series.failures))
             if series.failures == 1:
                 log.warning("no candles of %s: %s", series.estimator.underlying, error)
         finally:

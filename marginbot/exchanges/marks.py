@@ -195,10 +195,7 @@ def _marks(listed: list[dict[str, Any]], names: tuple[str, str], symbols: Mappin
     market, mark = names
     found = {}
     for row in listed:
-        symbol, text = symbols.get(str(row.get(market))), row.get(mark)
-        if symbol is not None and isinstance(text, str | float | int):
-            try:
-                found[symbol] = float(text)
-            except ValueError:
-                continue
+        symbol, value = symbols.get(str(row.get(market))), _float(row.get(mark))
+        if symbol is not None and value is not None:
+            found[symbol] = value
     return found

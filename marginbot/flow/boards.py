@@ -245,7 +245,7 @@ class BoardKeeper:
             self._forget(board.chat_id)
 
     def _counted(self, made: Step, outcome: Told) -> Told:
-        self._meter.board(made, OUTCOMES[type(outcome).__name__])
+        self._meter.board(made, OUTCOMES[type(outcome)])
         return outcome
 
     async def _settle(self, board: Board, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from marginbot.domain.notices import Notice, Shown
-from marginbot.domain.outcomes import NotEditable, Outcome, Sent
+from marginbot.domain.outcomes import Moved, NotEditable, Outcome, Sent, TryAgain, Unreachable
 from marginbot.flow.ports import Messenger
 
 
@@ -50,11 +50,11 @@ class Unmetered:
 
 
 OUTCOMES = {
-    "Sent": "sent",
-    "TryAgain": "try_again",
-    "Unreachable": "unreachable",
-    "Moved": "moved",
-    "NotEditable": "not_editable",
+    Sent: "sent",
+    TryAgain: "try_again",
+    Unreachable: "unreachable",
+    Moved: "moved",
+    NotEditable: "not_editable",
 }
 
 
@@ -77,7 +77,7 @@ class MeteredMessenger:
     async def amend(self, message_id: int, told: Sequence[Shown], now: datetime) -> Outcome | NotEditable:
         """Change a message, and count that."""
         outcome = await self._messenger.amend(message_id, told, now)
-        self._meter.send("amended" if isinstance(outcome, Sent) else OUTCOMES[type(outcome).__name__])
+        self._meter.send("amended" if isinstance(outcome, Sent) else OUTCOMES[type(outcome)])
         return outcome
 
     async def _counted(self, sending: Awaitable[Outcome], notices: Sequence[Notice]) -> Outcome:
@@ -88,7 +88,7 @@ class MeteredMessenger:
                 self._meter.send("failed")
             raise
         for notice in notices:
-            self._meter.send(OUTCOMES.get(type(outcome).__name__, type(outcome).__name__.lower()))
+            self._meter.send(OUTCOMES[type(outcome)])
             if isinstance(outcome, Sent):
                 self._meter.dwell(self._clock() - notice.facts.known_at)
         return outcome

@@ -186,7 +186,7 @@ def search_venues(venues: Mapping[str, VenueInfo], text: str) -> Sequence[VenueI
     None where the text names a venue as it is: there is nothing to search for then.
     """
     wanted = text.strip().lower()
-    if not wanted or any(wanted in (venue.id, *_names(venue)) for venue in venues.values()):
+    if not wanted or any(wanted in _names(venue) for venue in venues.values()):
         return ()
     readable = [venue for venue in venues.values() if venue.refusal is None]
     by_name = {name: venue for venue in reversed(readable) for name in _names(venue)}

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
-from functools import partial
 from typing import Protocol
 
 from marginbot.domain.chart import Frame
@@ -116,20 +115,20 @@ class Reports:
         account, frame = standing.account, Frame(since=now - DAY, until=now, patience=self.pause)
         told = [t for t in self.store.tellings([account.id], MOST_MESSAGES) if t.decided_at >= frame.since]
         series = self.store.history(account.id, frame.since, now)
-        about = AccountDay(
-            label=account.label,
-            exchange=account.exchange,
-            read_at=None,
-            is_blind=is_blind(standing),
-            pools=(),
-            gone=(),
-            unseen=timedelta(0),
-            alerts=len(told),
-        )
-        since = max(frame.since, account.created_at)
-        return await asyncio.to_thread(
-            partial(_account_day, about, standing, series, Frame(since=since, until=now, patience=self.pause))
-        )
+        watched = replace(frame, since=max(frame.since, account.created_at))
+
+        def whole() -> AccountDay:
+            return account_day(
+                standing.report,
+                {one.pool: one.load() for one in series},
+                watched,
+                label=account.label,
+                exchange=account.exchange,
+                is_blind=is_blind(standing),
+                alerts=len(told),
+            )
+
+        return await asyncio.to_thread(whole)
 
     async def _story(self, ended: Ended) -> NearMiss | None:
         told = self.store.episode_facts(ended.account_id, ended.subject, ended.episode)
@@ -138,7 +137,3 @@ class Reports:
         series = self.store.history(ended.account_id, told[0].known_at, ended.at, [ended.subject])
         points = await asyncio.to_thread(lambda: [point for one in series for point in one.load()])
         return near_miss(ended.subject, told, points)
-
-
-def _account_day(about: AccountDay, standing: Standing, series: Sequence[Series], frame: Frame) -> AccountDay:
-    return account_day(about, standing.report, {one.pool: one.load() for one in series}, frame)

@@ -7,7 +7,7 @@ steps. The breach is looked for at every step; grades are taken only at readings
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -124,7 +124,7 @@ def _next_path_point(at: int) -> int:
     return (at // STEP + 1) * STEP
 
 
-def _first_of_last_climb(watchers: Any) -> dict[Grade, int | None]:
+def _first_of_last_climb(watchers: Iterable[_Watcher]) -> dict[Grade, int | None]:
     worst: dict[Grade, int | None] = dict.fromkeys(RUNGS)
     for watcher in watchers:
         for grade, at in watcher.since.items():

@@ -38,14 +38,8 @@ def held_of(
     row: Row, instrument: Instrument | None, *, ticker: Row, tiers: Sequence[LeverageTier], warnings: list[str]
 ) -> Held | None:
     """A unified position row; None for a closed one."""
-    size = number(row, "contracts")
-    if size is None:
-        lives = any(number(row, field) for field in ("notional", "entryPrice", "liquidationPrice", "initialMargin"))
-        if lives or row.get("side") in ("long", "short"):
-            raise BadPayload(f"the size of {symbol_of(row)} is missing")
-        warnings.append(f"{symbol_of(row)}: listed without a size and without anything else; taken as closed")
-        return None
-    if size == 0:
+    size = _size(row, warnings)
+    if not size:
         return None
     if instrument is None:
         warnings.append(f"{symbol_of(row)}: not in the market list, its name was taken apart")
@@ -76,6 +70,17 @@ def held_of(
     )
     isolated = _is_isolated(row, instrument.symbol, warnings)
     return Held(position, instrument.settle, isolated, _implied(position, needs))
+
+
+def _size(row: Row, warnings: list[str]) -> Decimal | None:
+    """Contracts, as signed as they are told; None where nothing at all speaks of a position."""
+    size = number(row, "contracts")
+    if size is None:
+        lives = any(number(row, field) for field in ("notional", "entryPrice", "liquidationPrice", "initialMargin"))
+        if lives or row.get("side") in ("long", "short"):
+            raise BadPayload(f"the size of {symbol_of(row)} is missing")
+        warnings.append(f"{symbol_of(row)}: listed without a size and without anything else; taken as closed")
+    return size
 
 
 def _implied(position: Position, needs: Requirement | None) -> Decimal | None:

@@ -110,9 +110,7 @@ def _holding(
     if mark is None and alone:  # then the account's profit is that of this position
         told = number(assets.get(listing.settle, {}), "unrealized")
         mark = _mark_of_profit(listing, side, size, entry=entry, told=told)
-        warnings.append(f"{listing.symbol}: no mark price; it is worked out from the profit of the account")
-        if mark is None or entry is None or apart(mark, entry, FAR):
-            warnings.append(f"{listing.symbol}: by that profit its price is far from where it was bought; doubt it")
+        warnings += _doubts(listing.symbol, mark, entry)
     notional = value_of(listing, size, mark)
     profit = _profit(notional, side, entry=entry, mark=mark, listing=listing, warnings=warnings)
     tiers = _tiers(terms, listing, mark, warnings)
@@ -135,6 +133,14 @@ def _holding(
         isolated=_is_isolated(row, listing.symbol, warnings),
         equity=total((number(row, "im"), profit)),
     )
+
+
+def _doubts(symbol: str, mark: Decimal | None, entry: Decimal | None) -> list[str]:
+    """What to say of a mark price that was worked out."""
+    doubts = [f"{symbol}: no mark price; it is worked out from the profit of the account"]
+    if mark is None or entry is None or apart(mark, entry, FAR):
+        doubts.append(f"{symbol}: by that profit its price is far from where it was bought; doubt it")
+    return doubts
 
 
 def _listing(market: str, terms: Row, reference: Reference, warnings: list[str]) -> Listing:
