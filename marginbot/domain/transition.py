@@ -57,6 +57,13 @@ def blind_deadline(stale_after: timedelta, cushion: float | None) -> timedelta:
     return stale_after * share
 
 
+def blindness_due_at(state: AlertState, stale_after: timedelta) -> datetime | None:
+    """When it is told that an account is not readable; None: it was told, or the account was never read."""
+    if state.blind_since is not None or state.seen_at is None:
+        return None
+    return state.seen_at + blind_deadline(stale_after, state.cushion)
+
+
 def step(state: AlertState, observation: Observation, *, policy: Policy, now: datetime) -> Decision:
     """The next state of a subject and what to say about it; see the table above."""
     if isinstance(observation, Unseen):
@@ -103,9 +110,10 @@ def _unseen(state: AlertState, cause: Cause, policy: Policy, now: datetime) -> D
             spoken = replace(state, blind_spoke_at=now, blind_cause=cause, number=state.number + 1)
             return Decision(spoken, Reason.STILL_BLIND, speak=True, sound=last >= Grade.CRITICAL)
         return Decision(replace(state, blind_cause=cause), Reason.UNCHANGED, speak=False, sound=False)
-    if state.seen_at is not None and now - state.seen_at < blind_deadline(policy.stale_after, state.cushion):
+    blind_at = blindness_due_at(state, policy.stale_after)
+    if blind_at is not None and now < blind_at:
         return Decision(state, Reason.NOT_YET_BLIND, speak=False, sound=False)
-    if state.seen_at is None:
+    if blind_at is None:
         # Never judged: the clock starts now, so that a single hiccup right after registration stays quiet.
         return Decision(replace(state, seen_at=now), Reason.NOT_YET_BLIND, speak=False, sound=False)
     return _blinded(state, cause, Reason.WENT_BLIND, now)

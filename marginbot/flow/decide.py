@@ -27,9 +27,9 @@ from marginbot.domain.losses import Loss, described, losses
 from marginbot.domain.margin import PoolState, Snapshot
 from marginbot.domain.notices import UNNUMBERED, Facts, NewNotice, Note, NoteKind
 from marginbot.domain.report import AccountReport, PoolReport, assess, with_way_back
-from marginbot.domain.transition import step, watch
+from marginbot.domain.transition import blindness_due_at, step, watch
 from marginbot.domain.volatility import Volatility
-from marginbot.flow.intervals import interval, strained_interval
+from marginbot.flow.intervals import SHORTEST_INTERVAL, interval, strained_interval
 from marginbot.flow.ports import (
     Account,
     CycleRecord,
@@ -139,8 +139,11 @@ def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
         facts = replace(_facts(context, decision, before, report=None, pool=None), advice=reading.advice)
         notices.append(notice_of(context, ACCOUNT, decision, facts))
     wait = interval(context.settings.poll_interval, before.grade, before.cushion)
+    blind_at = blindness_due_at(decision.state, context.policy.stale_after)
     if reading.cause in (Cause.BANNED, Cause.RATE_LIMITED):
         wait = max(wait, context.settings.poll_interval, BAN_PAUSE if reading.cause is Cause.BANNED else wait)
+    elif blind_at is not None:
+        wait = min(wait, max(blind_at - context.now, SHORTEST_INTERVAL))  # not later than silence becomes news
     return CycleRecord(
         account_id=context.account.id,
         at=context.now,

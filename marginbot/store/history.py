@@ -176,20 +176,27 @@ class History(Rows):
         return gone
 
     def drop_records(self, before: datetime, limit: int) -> int:
-        """Delete some closed notices, acknowledgements and spent invites of before; how many rows went.
+        """Delete some closed notices, steps, acknowledgements, drills and spent invites of before; how many rows went.
 
-        Notices that are still pending stay whatever their age.
+        Notices that are still pending stay whatever their age. So do the last drill of each person, who is not to be
+        asked for one again, and the last step of each channel towards each alarm, which the next one follows.
         """
         at = text_of(before)
         old_notices = "SELECT id FROM notices WHERE status <> 'pending' AND created_at < ? ORDER BY created_at LIMIT ?"
         old_quiets = "SELECT id FROM acknowledgements WHERE at < ? ORDER BY id LIMIT ?"
+        last_steps = "SELECT MAX(id) FROM escalation_steps GROUP BY channel_id, account_id, subject"
+        old_steps = f"SELECT id FROM escalation_steps WHERE closed_at < ? AND id NOT IN ({last_steps}) LIMIT ?"  # noqa: S608
+        last_drills = "SELECT MAX(id) FROM drills GROUP BY user_id"
+        old_drills = f"SELECT id FROM drills WHERE started_at < ? AND id NOT IN ({last_drills}) LIMIT ?"  # noqa: S608
         with self._writing() as conn:
-            gone = conn.execute(f"DELETE FROM notices WHERE id IN ({old_notices})", (at, limit)).rowcount  # noqa: S608
-            gone += conn.execute(
-                f"DELETE FROM acknowledgements WHERE id IN ({old_quiets})",  # noqa: S608
-                (at, limit),
-            ).rowcount
-            gone += conn.execute("DELETE FROM invites WHERE expires_at < ? OR used_at < ?", (at, at)).rowcount
+            gone = conn.execute("DELETE FROM invites WHERE expires_at < ? OR used_at < ?", (at, at)).rowcount
+            for table, old in (
+                ("notices", old_notices),
+                ("acknowledgements", old_quiets),
+                ("escalation_steps", old_steps),
+                ("drills", old_drills),
+            ):
+                gone += conn.execute(f"DELETE FROM {table} WHERE id IN ({old})", (at, limit)).rowcount  # noqa: S608
         return gone
 
     def _take_oldest(self) -> None:

@@ -13,7 +13,7 @@ from marginbot.domain.errors import Cause, KeyRefused, NoSuchAccount, VenueDown
 from marginbot.flow.cycle import Cycle
 from marginbot.flow.ports import CycleRecord
 from marginbot.store.database import StoreFailed
-from tests.builders import long_at, pool, position, snapshot
+from tests.builders import Clock, long_at, pool, position, snapshot
 from tests.fakes import FakeReader
 from tests.flow.conftest import ALICE, BOB, SETTINGS, Ledger, World
 from tests.outbox import pending as pending_in
@@ -37,6 +37,21 @@ async def test_failure_19_blindness_is_told_at_its_deadline_and_so_is_its_end(wo
     await world.after(60)
     assert world.store.told(account)[1:] == ["account sight_back OK"]
     assert world.store.notices[1].facts.blind_since == lost.facts.blind_since
+
+
+async def test_blindness_is_told_at_its_deadline_however_seldom_is_read(
+    store: Ledger, reader: FakeReader, clock: Clock
+) -> None:
+    seldom = replace(SETTINGS, poll_interval=timedelta(seconds=120), stale_after=timedelta(seconds=300))
+    world = World(store, reader, clock, Cycle(reader, store, settings=seldom, clock=clock))
+    account = world.register(ALICE, "main", CALM)
+    await world.after(0)
+    world.reader.accounts["11-main"] = VenueDown("no answer")
+    for _ in range(2):
+        await world.after(120)
+    assert world.store.told(account) == []
+    await world.after(60)
+    assert world.store.told(account) == ["account went_blind OK"]
 
 
 async def test_the_nearer_the_trigger_the_sooner_blindness_is_told(world: World) -> None:

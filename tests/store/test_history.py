@@ -19,6 +19,7 @@ from marginbot.domain.history import TIERS, Point, Tier, span_start
 from marginbot.domain.report import PositionReport
 from marginbot.flow.history import HistoryKeeper
 from marginbot.store import SqliteStore, StoreFailed, migrate, open_store
+from marginbot.store.codec import text_of
 from marginbot.store.compact import long, short
 from marginbot.store.database import open_database
 from marginbot.store.schema import load_migrations, migrations_file
@@ -229,6 +230,38 @@ def test_the_old_goes_and_pending_notices_stay(store: SqliteStore) -> None:
     store._db.execute("UPDATE notices SET status = 'sent', accepted_at = created_at")
     kept(store, 26, retention=10 * DAY)
     assert store._db.table("notices").count == 0
+
+
+def test_old_drills_and_steps_go_but_the_last_of_each(store: SqliteStore) -> None:
+    """Who did a drill is not asked for one again, and a channel that rang for an alarm does not ring anew."""
+    _drilled_and_rung(store._db, add(store).id)
+    assert store.drop_records(NOW, 500) == 2
+    assert [row["id"] for row in store._db.query("SELECT id FROM drills")] == [2]
+    assert [row["id"] for row in store._db.query("SELECT id FROM escalation_steps ORDER BY id")] == [2, 3]
+    assert store.drop_records(NOW, 500) == 0
+
+
+def _drilled_and_rung(db: Database, account_id: int) -> None:
+    old, older = text_of(NOW - DAY), text_of(NOW - 2 * DAY)
+    [owner] = db.query("SELECT user_id FROM accounts WHERE id = ?", (account_id,))
+    db.execute(
+        "INSERT INTO channels (id, user_id, title, from_grade, delay_seconds, created_at) "
+        "VALUES (5, ?, 'phone', 3, 0, ?)",
+        (owner["user_id"], old),
+    )
+    for at in (older, old):
+        db.execute("INSERT INTO drills (user_id, started_at) VALUES (?, ?)", (owner["user_id"], at))
+    steps: list[tuple[str, int, str, str | None]] = [
+        ("cross", 1, "stopped", older),
+        ("cross", 2, "stopped", old),
+        ("account", 1, "waiting", None),
+    ]
+    for subject, number, status, closed_at in steps:
+        db.execute(
+            "INSERT INTO escalation_steps (channel_id, account_id, subject, episode, number, grade, due_at, status, "
+            "closed_at, reason) VALUES (5, ?, ?, 1, ?, 3, ?, ?, ?, ?)",
+            (account_id, subject, number, older, status, closed_at, closed_at and "settled"),
+        )
 
 
 def test_history_of_before_survives_the_migration() -> None:
