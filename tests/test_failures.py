@@ -113,7 +113,7 @@ async def bot(tmp_path: Path, beats: Beats) -> AsyncIterator[Bot]:
     )
     opened, exchanges = open_store(settings.database, bytes(range(32))), CcxtReader({})
     made = Bot(settings, opened, exchanges, "123456:TEST")
-    made._telegram.health.answered_at = utc_now()
+    made.parts.telegram.health.answered_at = utc_now()
     yield made
     await exchanges.close()
     opened.close()
@@ -121,30 +121,30 @@ async def bot(tmp_path: Path, beats: Beats) -> AsyncIterator[Bot]:
 
 async def test_failure_22_one_heartbeat_a_cycle_and_none_without(bot: Bot, beats: Beats) -> None:
     """Whatever beats lives from the work itself: there is nothing that could outlive the worker."""
-    await bot._auditor.check()
+    await bot.parts.watches.auditor.check()
     await bot._heartbeat()
     assert beats.count == 0, "before a cycle is complete"
-    bot._watch.cycle.completed_at = utc_now()
+    bot.parts.watch.cycle.completed_at = utc_now()
     for _ in range(3):
         await bot._heartbeat()
     assert beats.count == 1, "once for this cycle, however often it is time"
-    await bot._watch.cycle.run()
+    await bot.parts.watch.cycle.run()
     await bot._heartbeat()
     assert beats.count == 2
 
 
 async def test_failure_23_silence_is_noticed_outside_because_the_heartbeat_stops(bot: Bot, beats: Beats) -> None:
     """A monitor that is down cannot say so. What can be tested: any hole stops the beat. The rest is a rule."""
-    bot._watch.cycle.completed_at = utc_now()
+    bot.parts.watch.cycle.completed_at = utc_now()
     await bot._heartbeat()
     assert beats.count == 0, "no audit yet, so nothing is known to be well"
     bot._store.remember_person(ALICE, ALICE.user_id, T0)
-    await bot._auditor.check()
+    await bot.parts.watches.auditor.check()
     state = AlertState(grade=Grade.CRITICAL, announced=Grade.CRITICAL, episode=1, number=1, spoke_at=T0, seen_at=T0)
     account = bot._store.add_account(ALICE, ALICE.user_id, "bybit", "main", CREDENTIAL, T0)
     record = CycleRecord(account_id=account.id, at=T0, report=None, states={"x": state}, notices=[], next_due_at=T0)
     bot._store.record(record)
-    assert not (await bot._auditor.check()).ok
+    assert not (await bot.parts.watches.auditor.check()).ok
     await bot._heartbeat()
     assert beats.count == 0, "an alert that nobody was told"
     assert "point it at a dead man's switch\n  outside" in README

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from telegram import Bot
 
+from marginbot.bot import render_turmoil
 from marginbot.bot.figures import text
+from marginbot.bot.language import read_in_language
+from marginbot.bot.messenger import LanguageOf
 from marginbot.bot.wire import Letter, post
 from marginbot.domain.outcomes import Sent
+from marginbot.flow.turmoil import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -26,3 +31,19 @@ class OperatorLine:
         if not isinstance(outcome, Sent):
             log.warning("an operator could not be told: %s", outcome)
         return isinstance(outcome, Sent)
+
+
+class TurmoilLine:
+    """Tells every operator of market stress, each in their language."""
+
+    def __init__(self, line: OperatorLine, operators: Collection[int], language_of: LanguageOf) -> None:
+        self._line = line
+        self._operators = operators
+        self._language_of = language_of
+
+    async def tell(self, trouble: Trouble, people: int) -> None:
+        """What the trouble is, and how many people it concerns."""
+        for operator in sorted(self._operators):
+            with read_in_language(self._language_of(operator)):
+                told = render_turmoil.operators(trouble, people)
+            await self._line.tell(operator, told)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from marginbot.app import Desk, Watch, build_desk, build_watch, utc_now
+from marginbot.app import utc_now
 from marginbot.bot import figures, render_account, render_alert
 from marginbot.bot.render import to_plain, to_rich
 from marginbot.demo.scenarios import Scenario, Twist
@@ -33,6 +33,7 @@ from marginbot.sim.book import Account
 from marginbot.sim.exchange import SimulatedExchange
 from marginbot.sim.instruments import Market
 from marginbot.store import SqliteStore, new_master_key, open_store, parse_master_key
+from marginbot.wiring import Desk, Watch, build_desk, build_watch
 
 YOU = Person(1, "you")
 WALL_LIMIT = 40.0  # seconds; a slow machine sees fewer readings, not a longer demo
