@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from marginbot.bot.build import build_bot
-from marginbot.bot.operators import OperatorLine
+from marginbot.bot.language import read_in_language
+from marginbot.bot.operators import OperatorLine, TurmoilLine
+from marginbot.bot.render_turmoil import operators
 from marginbot.domain.holes import Kind, Violation
+from marginbot.domain.turmoil import Crowd
 from marginbot.flow.audit import report
-from tests.bot.builders import OPERATOR
+from marginbot.flow.turmoil import Trouble
+from tests.bot.builders import ALICE, OPERATOR
 from tests.servers.telegram import TOKEN, TelegramServer
 
 HOLES = [
@@ -26,3 +30,15 @@ async def test_an_operator_is_told_and_one_who_blocked_the_bot_is_known_not_to_b
     assert "overdue (5)" in told
     assert "account 0 (okx), <b>isolated: notice 7" in told
     assert "and 2 more" in told
+
+
+async def test_every_operator_hears_of_market_stress_in_their_language(tg: TelegramServer) -> None:
+    trouble = Trouble(crowd=Crowd(12, 40))
+    for operator in (OPERATOR, ALICE):
+        tg.private(operator, "/start")
+    async with build_bot(TOKEN, tg.url) as bot:
+        await TurmoilLine(OperatorLine(bot), {OPERATOR, ALICE}, {OPERATOR: "es"}.get).tell(trouble, 7)
+    with read_in_language("es"):
+        spanish = operators(trouble, 7)
+    assert spanish != operators(trouble, 7)
+    assert (tg.texts(OPERATOR), tg.texts(ALICE)) == ([spanish], [operators(trouble, 7)])
