@@ -31,6 +31,9 @@ TALKATIVE = (
     "PIL",
 )
 
+# A traceback at each answer that is no JSON, such as a gateway's page: what failed is logged by who asked.
+SILENT = ("telegram.request.BaseRequest",)
+
 _TOKEN = re.compile(r"\b\d+:[A-Za-z0-9_-]{30,}")
 _TOKEN_IN_URL = re.compile(r"/bot\d+:[^/\s'\"]+")
 _secrets: OrderedDict[str, None] = OrderedDict()
@@ -111,3 +114,5 @@ def configure(level: str = "info", fmt: str = "text") -> None:
     root.setLevel(level.upper())
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from telegram.error import TelegramError
+from telegram.request import BaseRequest
 
 from marginbot import logs
 from marginbot.bot.build import TelegramSide
@@ -87,6 +89,13 @@ def test_requests_and_updates_of_the_telegram_library_are_not_logged(capsys: pyt
     assert "HTTP Request" not in written
     assert "key" not in written
     assert "Can not load invalid JSON data" in written
+
+
+def test_a_gateway_that_answers_with_a_page_fills_no_log_with_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("debug", "text")
+    with pytest.raises(TelegramError):
+        BaseRequest.parse_json_payload(b"<html>bad gateway</html>")
+    assert capsys.readouterr().err == ""
 
 
 def test_json_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:

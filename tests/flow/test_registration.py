@@ -7,11 +7,13 @@ import pytest
 from marginbot.domain.errors import (
     BadCredentials,
     BadLabel,
+    Banned,
     KeyRefused,
     LabelTaken,
     LimitReached,
     NoSuchAccount,
     NotAllowed,
+    RateLimited,
     ReadingError,
     UnknownExchange,
     VenueDown,
@@ -134,8 +136,19 @@ async def test_a_probe_that_fails_says_so_and_stores_nothing(
     reader.accounts["key"] = error
     with pytest.raises(type(error)) as caught:
         await desk.probe(desk.request(11, "bybit", "main", PARTS), T0)
-    assert caught.value.advice == f"{type(error).advice} Nothing was stored."
+    assert caught.value.advice.endswith(" Nothing was stored.")
     assert nothing_stored(desk)
+
+
+@pytest.mark.parametrize("error", [VenueDown("no answer"), RateLimited("429"), Banned("418")])
+async def test_a_probe_that_fails_promises_nothing_about_an_account_that_is_not_watched(
+    desk: Registration, reader: FakeReader, error: ReadingError
+) -> None:
+    reader.accounts["key"] = error
+    with pytest.raises(type(error)) as caught:
+        await desk.probe(desk.request(11, "bybit", "main", PARTS), T0)
+    assert "keep trying" not in caught.value.advice
+    assert "position" not in caught.value.advice
 
 
 def test_a_stored_account_is_watched(desk: Registration) -> None:
