@@ -14,7 +14,7 @@ from marginbot.bot.build import TelegramSide, build_bot, build_telegram
 from marginbot.bot.calls import Services
 from marginbot.bot.dialogue import Dialogues
 from marginbot.bot.language import _ as look_up
-from marginbot.bot.operators import OperatorLine, TurmoilLine
+from marginbot.bot.operators import LostLine, OperatorLine, TurmoilLine
 from marginbot.bot.teller import TelegramTeller
 from marginbot.bot.webhook import Webhook
 from marginbot.bot.weblinks import WebLinks
@@ -175,6 +175,7 @@ def build_parts(ground: Ground) -> Parts:
         form=_form(ground, telegram),
     )
     _connect(ground, parts)
+    watch.delivery.on_lost = LostLine(OperatorLine(bot), settings.admin_ids).tell
     return parts
 
 

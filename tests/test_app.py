@@ -28,6 +28,7 @@ async def test_all_catalogues_are_compiled_before_anything_is_read_or_said(tmp_p
     )
     opened, exchanges = open_store(settings.database, bytes(range(32))), CcxtReader({})
     bot = Bot(settings, opened, exchanges, "123456:TEST")
+    assert bot.parts.watch.delivery.on_lost is not None  # operators hear of who cannot be told
     language._compiled.cache_clear()
     running = asyncio.create_task(bot.run_until_stopped())
     try:

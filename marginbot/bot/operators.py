@@ -12,7 +12,9 @@ from marginbot.bot.figures import text
 from marginbot.bot.language import read_in_language
 from marginbot.bot.messenger import LanguageOf
 from marginbot.bot.wire import Letter, post
+from marginbot.domain.notices import Notice
 from marginbot.domain.outcomes import Sent
+from marginbot.flow.audit import lost
 from marginbot.flow.turmoil import Trouble
 
 log = logging.getLogger(__name__)
@@ -47,3 +49,17 @@ class TurmoilLine:
             with read_in_language(self._language_of(operator)):
                 told = render_turmoil.operators(trouble, people)
             await self._line.tell(operator, told)
+
+
+class LostLine:
+    """Tells every operator of a person whom Telegram delivers nothing to."""
+
+    def __init__(self, line: OperatorLine, operators: Collection[int]) -> None:
+        self._line = line
+        self._operators = operators
+
+    async def tell(self, notice: Notice) -> None:
+        """What could not be told, and what to do. An operator who is lost hears nothing of it here."""
+        for operator in sorted(self._operators):
+            if operator != notice.user_id:
+                await self._line.tell(operator, lost(notice))

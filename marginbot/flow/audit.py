@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from marginbot.domain.holes import AuditRules, Kind, Violation
+from marginbot.domain.notices import Notice
 
 log = logging.getLogger(__name__)
 
@@ -142,3 +143,13 @@ def report(violations: Sequence[Violation]) -> str:
         lines += [f"- {v.about or 'the audit'}: {v.detail}" for v in those[:MOST_SHOWN]]
         lines += [f"- and {len(those) - MOST_SHOWN} more"] if len(those) > MOST_SHOWN else []
     return "\n".join(lines)
+
+
+def lost(notice: Notice) -> str:
+    """That a person could not be told, in plain words."""
+    grade = "not readable" if notice.facts.grade is None else notice.facts.grade.name
+    return (
+        f"⚠️ Person {notice.user_id} could not be told of account {notice.account_id} ({grade}): Telegram delivers "
+        "nothing to them, they blocked the bot or are gone. I keep watching, and their other channels ring at once. "
+        "Reach them in another way; they are told again when they write to the bot. /users shows their name."
+    )

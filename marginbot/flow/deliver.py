@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -43,6 +43,10 @@ class Delivery:
         self._clock = clock
         self._backlog = Backlog()
         self.pacing = Pacing()
+        self.on_lost: Callable[[Notice], Coroutine[None, None, None]] | None = (
+            None  # told once of each chat that takes nothing
+        )
+        self._lost: set[int] = set()
         self._line = LineTrouble()
         self._alone: set[int] = set()  # what a bundle was refused for is sent by itself
         self._in_flight = 0
@@ -253,6 +257,7 @@ class Delivery:
             log.warning("notices %s not accepted, next try %s: %s", ids, again.isoformat(), outcome.error)
         elif isinstance(outcome, Unreachable):
             log.warning("notices %s cannot be delivered: %s", ids, outcome.error)
+            self._lose(notices)
         elif isinstance(outcome, Moved):
             self._store.move_chat(chat_id, outcome.chat_id)
             again = self._reload_at = now
@@ -265,8 +270,16 @@ class Delivery:
                 self._alone.discard(notice_id)
             else:
                 self._backlog.change(notice_id, next_attempt_at=again)
+        if isinstance(outcome, Sent):
+            self._lost.discard(chat_id)
         if isinstance(outcome, Sent) and (held_up := self._backlog.waiting(self._line.passed())):
             self._hasten(held_up, now)
+
+    def _lose(self, notices: Sequence[Notice]) -> None:
+        chat_id = notices[0].chat_id
+        if self.on_lost is not None and chat_id not in self._lost:
+            self._lost.add(chat_id)
+            self.tasks.spawn(self.on_lost(notices[0]))  # the worst of them
 
     def _again(self, notices: Sequence[Notice], outcome: TryAgain, now: datetime) -> datetime:
         ids = [notice.id for notice in notices]

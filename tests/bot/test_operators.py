@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from marginbot.bot.build import build_bot
 from marginbot.bot.language import read_in_language
-from marginbot.bot.operators import OperatorLine, TurmoilLine
+from marginbot.bot.operators import LostLine, OperatorLine, TurmoilLine
 from marginbot.bot.render_turmoil import operators
 from marginbot.domain.holes import Kind, Violation
 from marginbot.domain.turmoil import Crowd
 from marginbot.flow.audit import report
 from marginbot.flow.turmoil import Trouble
-from tests.bot.builders import ALICE, OPERATOR
+from tests.bot.builders import ALICE, OPERATOR, notice
 from tests.servers.telegram import TOKEN, TelegramServer
 
 HOLES = [
@@ -42,3 +42,14 @@ async def test_every_operator_hears_of_market_stress_in_their_language(tg: Teleg
         spanish = operators(trouble, 7)
     assert spanish != operators(trouble, 7)
     assert (tg.texts(OPERATOR), tg.texts(ALICE)) == ([spanish], [operators(trouble, 7)])
+
+
+async def test_operators_hear_of_a_person_who_cannot_be_told(tg: TelegramServer) -> None:
+    tg.private(OPERATOR, "/start")
+    untold = notice(user_id=ALICE)
+    async with build_bot(TOKEN, tg.url) as bot:
+        await LostLine(OperatorLine(bot), {OPERATOR, untold.user_id}).tell(untold)
+    [told] = tg.texts(OPERATOR)
+    assert f"Person {untold.user_id} could not be told" in told
+    assert "CRITICAL" in told
+    assert tg.texts(ALICE) == []

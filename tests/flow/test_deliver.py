@@ -275,6 +275,28 @@ async def test_failure_08_an_unreachable_chat_is_not_tried_for_ever_and_loses_no
     assert post.messenger.told(11) == ["worsened EMERGENCY"]
 
 
+async def test_operators_hear_once_of_a_chat_that_takes_nothing_and_anew_after_it_did(post: Post) -> None:
+    heard: list[int] = []
+
+    async def hear(notice: Notice) -> None:
+        heard.append(notice.id)
+
+    account, blocked = post.account(ALICE), Unreachable("bot was blocked by the user")
+    post.delivery.on_lost = hear
+    post.messenger.script[11] = [blocked, blocked]
+    first = post.write(account, CRITICAL)
+    await post.after(60)
+    post.write(account, EMERGENCY)
+    await post.after(60)
+    assert heard == [first]
+    post.write(account, EMERGENCY)
+    await post.after(60)
+    post.messenger.script[11] = [blocked]
+    last = post.write(account, EMERGENCY)
+    await post.after(60)
+    assert heard == [first, last]
+
+
 async def test_failure_07_a_chat_that_moved_gets_its_notice_under_the_new_id(post: Post) -> None:
     post.write(post.account(ALICE), CRITICAL)
     post.messenger.script[11] = [Moved(-100777)]
