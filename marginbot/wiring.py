@@ -155,7 +155,7 @@ def build_parts(ground: Ground) -> Parts:
     """All parts of the bot that the settings ask for."""
     settings, store, reader, clock = ground.settings, ground.store, ground.reader, ground.clock
     bot, metrics = build_bot(ground.token, settings.telegram_api_url), Metrics()
-    ringing = _ringing(store, bot)
+    ringing, operators = _ringing(store, bot), OperatorLine(bot)
     marks = VenueMarks(reader, settings.exchange_urls)
     services = _services(ground, ringing.channels, marks)
     telegram = build_telegram(ground.token, settings.telegram_api_url, services, bot=bot, webhook=_webhook(settings))
@@ -164,7 +164,7 @@ def build_parts(ground: Ground) -> Parts:
     parts = Parts(
         telegram=telegram,
         watch=watch,
-        watches=_watches(ground, watch.cycle, ringing.teller, OperatorLine(bot)),
+        watches=_watches(ground, watch.cycle, ringing.teller, operators),
         ringing=ringing,
         escalation=Escalation(store, ringing.bell, clock=clock, teller=ringing.teller),
         reports=services.reports,
@@ -175,7 +175,7 @@ def build_parts(ground: Ground) -> Parts:
         form=_form(ground, telegram),
     )
     _connect(ground, parts)
-    watch.delivery.on_lost = LostLine(OperatorLine(bot), settings.admin_ids).tell
+    watch.delivery.on_lost = LostLine(operators, settings.admin_ids).tell
     return parts
 
 

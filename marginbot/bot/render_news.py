@@ -13,7 +13,7 @@ from marginbot.bot.figures import quiet
 from marginbot.bot.language import _, later, plural
 from marginbot.bot.said import said
 from marginbot.domain.alerting import Reason
-from marginbot.domain.errors import Cause
+from marginbot.domain.errors import Banned, Cause, RateLimited, VenueDown
 from marginbot.domain.grading import Grade
 from marginbot.domain.losses import Loss
 from marginbot.domain.notices import Facts, Notice
@@ -35,6 +35,9 @@ CAUSES = {
     Cause.OUR_FAULT: later("a fault of mine"),
 }
 CHECK = later("Check it at the exchange itself.")
+KEEP_TRYING = later("I keep trying, and write what I find.")
+# What passes by itself, and what its error says by default: no more than the cause that stands above.
+PASSING = {kind.cause: kind.advice for kind in (VenueDown, RateLimited, Banned)}
 READ = later("Read {time}")
 # Where no reading failed, and so no error brought its own advice.
 ADVICE = {
@@ -110,7 +113,7 @@ def warned(facts: Facts) -> list[str]:
         _last_known(facts.previous, facts.last_cushion),
         "",
         f"<b>{_(CHECK)}</b>",
-        _("I keep trying, and write what I find."),
+        _(KEEP_TRYING),
     ]
 
 
@@ -193,6 +196,9 @@ def _last_known(grade: Grade | None, cushion: float | None) -> str:
 
 
 def _advice(facts: Facts) -> list[str]:
+    if facts.cause in PASSING:
+        more = facts.advice and facts.advice != PASSING[facts.cause]
+        return [*([quiet(said(facts.advice), 500)] if more else []), _(CHECK), _(KEEP_TRYING)]
     own = _(ADVICE.get(facts.cause or Cause.OUR_FAULT, CHECK))
     given = [quiet(said(facts.advice), 500) if facts.advice else own]
     if facts.reason is Reason.KEY_REFUSED:

@@ -213,7 +213,7 @@ def _pool_summary(pool: PoolReport, *, amounts: bool) -> list[str]:
     elif pool.state is PoolState.DEFICIT:
         lines.append(_("<b>equity is gone</b>, no room left"))
     elif pool.state is not PoolState.FLAT:
-        lines.append(f"<b>{_room_and_cushion(pool)}</b> · " + _("ratio {ratio}", ratio=fig.ratio_of(pool)))
+        lines.append(f"<b>{' · '.join(_reach(pool))}</b> · " + _("ratio {ratio}", ratio=fig.ratio_of(pool)))
     if amounts:
         lines.append(_(EQUITY, equity=fig.money(pool.equity, pool.currency)))
         if pool.state is not PoolState.FLAT:
@@ -221,17 +221,16 @@ def _pool_summary(pool: PoolReport, *, amounts: bool) -> list[str]:
     return lines
 
 
-def _room_and_cushion(pool: PoolReport) -> str:
-    shown = fig.room(pool)
-    return shown if pool.cushion is None else f"{shown} · {fig.multiple(pool.cushion)}"
+def _reach(pool: PoolReport) -> list[str]:
+    """Room, and the cushion where it is known."""
+    return [fig.room(pool)] if pool.cushion is None else [fig.room(pool), fig.multiple(pool.cushion)]
 
 
 def _pool_line(pool: PoolReport, *, named: bool) -> str:
     title = fig.pool_title(pool.name) if named else _("another pool")
     if pool.grade is None:
         return f"+ {title}: {_(fig.NOT_KNOWN)}"
-    cushion = [] if pool.cushion is None else [fig.multiple(pool.cushion)]
-    return f"+ {title}: " + ", ".join([fig.room(pool), *cushion, fig.ratio_of(pool)])
+    return f"+ {title}: " + ", ".join([*_reach(pool), fig.ratio_of(pool)])
 
 
 def _pool_table(pool: PoolReport) -> str:

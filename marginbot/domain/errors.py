@@ -193,27 +193,21 @@ class RateLimited(ReadingError):
     """The venue asks us to slow down."""
 
     cause = Cause.RATE_LIMITED
-    advice = (
-        "The exchange is limiting requests from this server. I keep trying, more slowly. "
-        "Check your position at the exchange itself."
-    )
+    advice = "The exchange is limiting requests from this server."
 
 
 class Banned(ReadingError):
     """The venue has banned this address for a while."""
 
     cause = Cause.BANNED
-    advice = (
-        "The exchange has banned this server's address for a while. I keep trying until the ban ends. "
-        "Check your position at the exchange itself."
-    )
+    advice = "The exchange has banned this server's address for a while."
 
 
 class VenueDown(ReadingError):
     """The venue does not answer, or says it is not available."""
 
     cause = Cause.VENUE_DOWN
-    advice = "The exchange does not answer. I keep trying. Check your position at the exchange itself."
+    advice = "The exchange does not answer."
 
 
 class BadPayload(ReadingError):

@@ -111,11 +111,11 @@ def _unseen(state: AlertState, cause: Cause, policy: Policy, now: datetime) -> D
             return Decision(spoken, Reason.STILL_BLIND, speak=True, sound=last >= Grade.CRITICAL)
         return Decision(replace(state, blind_cause=cause), Reason.UNCHANGED, speak=False, sound=False)
     blind_at = blindness_due_at(state, policy.stale_after)
-    if blind_at is not None and now < blind_at:
-        return Decision(state, Reason.NOT_YET_BLIND, speak=False, sound=False)
     if blind_at is None:
         # Never judged: the clock starts now, so that a single hiccup right after registration stays quiet.
         return Decision(replace(state, seen_at=now), Reason.NOT_YET_BLIND, speak=False, sound=False)
+    if now < blind_at:
+        return Decision(state, Reason.NOT_YET_BLIND, speak=False, sound=False)
     return _blinded(state, cause, Reason.WENT_BLIND, now)
 
 

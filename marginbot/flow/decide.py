@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -152,6 +152,22 @@ def _decide_unreadable(context: Context, reading: Unreadable) -> CycleRecord:
         notices=notices,
         next_due_at=context.now + wait,
         refused=reading.cause if reading.cause.owner_must_act else None,
+    )
+
+
+def without_reading(
+    context: Context, states: Mapping[str, AlertState], notices: Sequence[NewNotice], *, wait: timedelta
+) -> CycleRecord | None:
+    """What was decided on other grounds than a reading; None where nothing was."""
+    if not states:
+        return None
+    return CycleRecord(
+        account_id=context.account.id,
+        at=context.now,
+        report=None,
+        states=states,
+        notices=notices,
+        next_due_at=context.now + wait,
     )
 
 

@@ -254,7 +254,7 @@ class Delivery:
         again: datetime | None = None
         if isinstance(outcome, TryAgain):
             again = self._again(notices, outcome, now)
-            log.warning("notices %s not accepted, next try %s: %s", ids, again.isoformat(), outcome.error)
+            log.warning("notices %s not accepted, again by %s at the latest: %s", ids, again.isoformat(), outcome.error)
         elif isinstance(outcome, Unreachable):
             log.warning("notices %s cannot be delivered: %s", ids, outcome.error)
             self._lose(notices)
@@ -272,8 +272,8 @@ class Delivery:
                 self._backlog.change(notice_id, next_attempt_at=again)
         if isinstance(outcome, Sent):
             self._lost.discard(chat_id)
-        if isinstance(outcome, Sent) and (held_up := self._backlog.waiting(self._line.passed())):
-            self._hasten(held_up, now)
+            if held_up := self._backlog.waiting(self._line.passed()):
+                self._hasten(held_up, now)
 
     def _lose(self, notices: Sequence[Notice]) -> None:
         chat_id = notices[0].chat_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marginbot.domain.alerting import AlertState, Seen
@@ -14,7 +14,7 @@ from marginbot.domain.losses import described
 from marginbot.domain.notices import Facts
 from marginbot.domain.report import AccountReport, PoolReport, assess, judged, with_way_back
 from marginbot.domain.transition import step
-from marginbot.flow.decide import Context, notice_of
+from marginbot.flow.decide import Context, notice_of, without_reading
 from marginbot.flow.ports import CycleRecord, LastReading
 
 
@@ -93,13 +93,4 @@ def projection(
                 projected_from=read_at,
             )
             notices.append(notice_of(context, pool.name, decision, facts))
-    if not states:
-        return None
-    return CycleRecord(
-        account_id=context.account.id,
-        at=context.now,
-        report=None,
-        states=states,
-        notices=notices,
-        next_due_at=context.now,  # to be read as soon as that is possible
-    )
+    return without_reading(context, states, notices, wait=timedelta(0))  # to be read as soon as that is possible

@@ -24,7 +24,7 @@ from marginbot.domain.notices import Facts, NewNotice
 from marginbot.domain.pushed import RiskPush, concerned
 from marginbot.domain.transition import step
 from marginbot.flow.cycle import Cycle
-from marginbot.flow.decide import Context, notice_of
+from marginbot.flow.decide import Context, notice_of, without_reading
 from marginbot.flow.intervals import interval
 from marginbot.flow.ports import Account, Credential, CycleRecord, Store
 from marginbot.flow.tasks import Tasks, ended
@@ -237,13 +237,4 @@ def raised_by(push: RiskPush, context: Context, *, cause: Cause | None) -> Cycle
                 unread_because=cause,
             )
             notices.append(notice_of(context, subject, decision, facts))
-    if not states:
-        return None
-    return CycleRecord(
-        account_id=context.account.id,
-        at=context.now,
-        report=None,
-        states=states,
-        notices=notices,
-        next_due_at=context.now + interval(context.settings.poll_interval, PUSHED_GRADE),
-    )
+    return without_reading(context, states, notices, wait=interval(context.settings.poll_interval, PUSHED_GRADE))

@@ -11,7 +11,6 @@ from datetime import datetime
 from marginbot.domain.errors import (
     BadCredentials,
     BadLabel,
-    Cause,
     KeyCanWithdraw,
     LabelTaken,
     LimitReached,
@@ -26,12 +25,6 @@ from marginbot.flow.cycle import underlyings_of
 from marginbot.flow.ports import Account, Credential, ExchangeReader, Person, Store, VenueInfo
 from marginbot.flow.preferences import DURATION
 
-# An error's own advice speaks to the owner of a watched account, of trying again and of open positions.
-NOT_NOW = {
-    Cause.VENUE_DOWN: "The exchange does not answer at the moment.",
-    Cause.RATE_LIMITED: "The exchange is limiting requests from this server; wait some minutes.",
-    Cause.BANNED: "The exchange has banned this server's address for a while; wait an hour.",
-}
 MAX_ACCOUNTS = 20  # per person
 RESERVED = frozenset({"ratio", "cushion", "amounts"})
 MOST_FOUND = 6  # venues shown for what somebody typed
@@ -110,7 +103,7 @@ class Registration:
         try:
             snapshot = await self.reader.read(request.venue.id, request.credential, now)
         except ReadingError as error:
-            error.advice = f"{NOT_NOW.get(error.cause, error.advice)} Nothing was stored."
+            error.advice = f"{error.advice} Nothing was stored."
             raise
         volatilities = await self.reader.volatilities(request.venue.id, underlyings_of(snapshot), now)
         return assess(snapshot, volatilities, ladders=DEFAULT_LADDERS, previous={}, now=now)

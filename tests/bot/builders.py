@@ -16,6 +16,7 @@ from marginbot.flow.ports import Account, Standing
 NOW = datetime(2026, 11, 22, 3, 24, 0, tzinfo=UTC)
 ALICE, BOB, CHARLIE, OPERATOR = 7, 8, 9, 1
 GROUP = -500
+GROUP_COMMANDS = ("status", "chart", "timezone", "language", "share", "unshare", "board", "help", "start")
 
 T = TypeVar("T")
 

@@ -31,7 +31,7 @@ from marginbot.domain.grading import Grade
 from marginbot.flow.access import AccessMode
 from marginbot.flow.ports import CycleRecord, VenueInfo
 from tests.bot.alerts import alerted, pressed
-from tests.bot.builders import ALICE, BOB, CALM, CHARLIE, GROUP, OPERATOR, report
+from tests.bot.builders import ALICE, BOB, CALM, CHARLIE, GROUP, GROUP_COMMANDS, OPERATOR, report
 from tests.bot.conftest import Desk
 from tests.bot.golden import check
 
@@ -236,17 +236,7 @@ async def test_help_and_menus_come_from_the_table(desk: Desk) -> None:
     check("help_private", (await show_help(desk.call(ALICE), desk.services)).html)
     check("help_group", (await show_help(desk.call(ALICE, chat_id=GROUP), desk.services)).html)
     check("help_operator", (await show_help(desk.call(OPERATOR), desk.services)).html)
-    assert [c.name for c in visible(private=False)] == [
-        "status",
-        "chart",
-        "timezone",
-        "language",
-        "share",
-        "unshare",
-        "board",
-        "help",
-        "start",
-    ]
+    assert tuple(c.name for c in visible(private=False)) == GROUP_COMMANDS
 
 
 async def test_all_is_calm(desk: Desk) -> None:

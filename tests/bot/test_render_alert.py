@@ -16,7 +16,7 @@ from marginbot.bot import render_alert, render_news
 from marginbot.bot.messenger import letter_of
 from marginbot.bot.render import LIMIT, length, to_plain
 from marginbot.domain.alerting import Reason
-from marginbot.domain.errors import Cause, KeyRefused, ReadingError, VenueDown
+from marginbot.domain.errors import Cause, KeyRefused, RateLimited, ReadingError, VenueDown
 from marginbot.domain.grading import DecidedBy, Grade
 from marginbot.domain.losses import Loss
 from marginbot.domain.notices import Facts, Notice
@@ -171,7 +171,7 @@ MESSAGES: dict[str, Notice] = {
         subject="",
     ),
     "still_blind": notice(
-        facts(reason=Reason.STILL_BLIND, cause=Cause.RATE_LIMITED, advice=VenueDown.advice, **BLIND), subject=""
+        facts(reason=Reason.STILL_BLIND, cause=Cause.RATE_LIMITED, advice=RateLimited.advice, **BLIND), subject=""
     ),
     "key_refused": notice(
         facts(reason=Reason.KEY_REFUSED, cause=Cause.KEY_REFUSED, advice=KeyRefused.advice, **BLIND), subject=""
@@ -260,6 +260,12 @@ def test_every_line_with_a_figure_fits_a_phone(name: str) -> None:
     lines = plain_text(render_alert.alert(MESSAGES[name], NOW + SOON)).split("\n")
     figures = [line for line in lines[:12] if "exchange" not in line and "isolated" not in line and "send" not in line]
     assert [line for line in figures if len(line) > 40] == []
+
+
+def test_what_a_venue_says_beyond_the_cause_is_kept() -> None:
+    own = "Bitget did not say in time what kind of account this is."
+    blind = facts(reason=Reason.WENT_BLIND, cause=Cause.VENUE_DOWN, advice=own, **BLIND)
+    assert own in render_alert.alert(notice(blind, subject=""), NOW + SOON)
 
 
 hostile = st.text(max_size=80) | st.sampled_from(

@@ -15,7 +15,7 @@ from marginbot.bot.polling import Poller
 from marginbot.domain.errors import ConfigError
 from marginbot.flow.ports import Account
 from tests.bot.alerts import alerted, mute_of
-from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, OPERATOR
+from tests.bot.builders import ALICE, BOB, CHARLIE, GROUP, GROUP_COMMANDS, OPERATOR
 from tests.bot.conftest import Desk
 from tests.servers.telegram import TOKEN, TelegramServer
 
@@ -121,17 +121,7 @@ async def test_menus_by_scope(bot: TelegramSide, tg: TelegramServer) -> None:
     menus = tg.commands
     assert "health" not in menus["all_private_chats"]
     assert "health" in menus[f"chat:{OPERATOR}"]
-    assert set(menus["all_group_chats"]) == {
-        "status",
-        "chart",
-        "timezone",
-        "language",
-        "share",
-        "unshare",
-        "board",
-        "help",
-        "start",
-    }
+    assert set(menus["all_group_chats"]) == set(GROUP_COMMANDS)
     tg.commands.clear()
     tg.private(OPERATOR, "/start")
     await tg.wait_until(lambda: tg.commands.get(f"chat:{OPERATOR}"))

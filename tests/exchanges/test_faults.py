@@ -84,7 +84,7 @@ def test_no_row_hides_a_later_one() -> None:
         ("bybit", 10003, ccxt.AuthenticationError, KeyRefused, "does not know"),
         ("bybit", 10004, ccxt.AuthenticationError, KeyRefused, "secret"),
         ("bybit", 10005, ccxt.PermissionDenied, NoPermission, "read permission"),
-        ("bybit", 10006, ccxt.RateLimitExceeded, RateLimited, "slowly"),
+        ("bybit", 10006, ccxt.RateLimitExceeded, RateLimited, "limiting requests"),
         ("bybit", 10009, ccxt.AuthenticationError, Banned, "ban"),
         ("bybit", 10010, ccxt.PermissionDenied, NoPermission, "IP list"),
         ("bybit", 10016, ccxt.ExchangeError, VenueDown, "does not answer"),

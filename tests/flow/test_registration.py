@@ -136,7 +136,7 @@ async def test_a_probe_that_fails_says_so_and_stores_nothing(
     reader.accounts["key"] = error
     with pytest.raises(type(error)) as caught:
         await desk.probe(desk.request(11, "bybit", "main", PARTS), T0)
-    assert caught.value.advice.endswith(" Nothing was stored.")
+    assert caught.value.advice == f"{type(error).advice} Nothing was stored."
     assert nothing_stored(desk)
 
 

@@ -28,6 +28,15 @@ OTHER_KEY = bytes(range(1, 33))
 NOW = datetime(2026, 5, 4, 3, 2, 1, 234567, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 POOL = "cross:USDT"
+TABLES_OF_AN_ACCOUNT = (
+    "shares",
+    "alert_states",
+    "latest_reports",
+    "latest_snapshots",
+    "latest_tiers",
+    "history_series",
+    "notices",
+)
 
 ALICE, BOB, CHARLIE = Person(1001, "Alice"), Person(1002, "Bob"), Person(1003, "Charlie")
 GROUP = -100777

@@ -9,7 +9,19 @@ from marginbot.domain.grading import DEFAULT_LADDERS, Ladders
 from marginbot.flow.ports import Credential, Store
 from marginbot.store import SqliteStore
 from tests.outbox import pending as pending_in
-from tests.store.builders import ALICE, BOB, CHARLIE, CREDENTIAL, GROUP, MINUTE, NOW, POOL, add, cycle_record
+from tests.store.builders import (
+    ALICE,
+    BOB,
+    CHARLIE,
+    CREDENTIAL,
+    GROUP,
+    MINUTE,
+    NOW,
+    POOL,
+    TABLES_OF_AN_ACCOUNT,
+    add,
+    cycle_record,
+)
 
 CAREFUL = Ladders(ratio=(0.3, 0.4, 0.5, 0.6))
 CALM = Ladders(cushion=(3.0, 2.0, 1.0, 0.5))
@@ -87,17 +99,7 @@ def test_removing_takes_everything_of_the_account_and_nothing_else(store: Sqlite
         store.record(cycle_record(account))
     store.write_history(100)
     store.remove_account(ALICE.user_id, "MAIN")
-    tables = (
-        "secrets",
-        "shares",
-        "alert_states",
-        "latest_reports",
-        "latest_snapshots",
-        "latest_tiers",
-        "history_series",
-        "notices",
-    )
-    for table in tables:
+    for table in ("secrets", *TABLES_OF_AN_ACCOUNT):
         owners = {owner for (owner,) in store._db.conn.execute(f"SELECT account_id FROM {table}")}
         assert owners == {second.id}, table
     assert [n.account_id for n in pending_in(store)] == [second.id]

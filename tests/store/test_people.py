@@ -12,7 +12,7 @@ from marginbot.domain.errors import BadInvite
 from marginbot.domain.outcomes import Unreachable
 from marginbot.store import SqliteStore
 from tests.outbox import pending as pending_in
-from tests.store.builders import ALICE, BOB, CHARLIE, GROUP, MINUTE, NOW, add, cycle_record
+from tests.store.builders import ALICE, BOB, CHARLIE, GROUP, MINUTE, NOW, TABLES_OF_AN_ACCOUNT, add, cycle_record
 
 WEEK = timedelta(days=7)
 
@@ -91,17 +91,7 @@ def test_forgetting_a_person_leaves_nothing_of_them(store: SqliteStore) -> None:
     store.write_history(100)
     kept = add(store)
     store.forget_person(BOB.user_id)
-    tables = (
-        "invites",
-        "shares",
-        "alert_states",
-        "latest_reports",
-        "latest_snapshots",
-        "latest_tiers",
-        "history_series",
-        "notices",
-    )
-    for table in tables:
+    for table in ("invites", *TABLES_OF_AN_ACCOUNT):
         assert store._db.table(table).count == 0, table
     assert [a.id for a in store.all_accounts()] == [kept.id]
 

@@ -199,7 +199,7 @@ FAULTS = {
     ),
     "40005": Fault(ClockSkew),
     "40008": Fault(ClockSkew),
-    "40085": Fault(VenueDown, "Bitget did not say in time what kind of account this is. I keep trying."),
+    "40085": Fault(VenueDown, "Bitget did not say in time what kind of account this is."),
 }
 FACTS = Facts(
     modes="classic USDT-M, COIN-M, USDC-M, union mode; unified account; cross, isolated",

@@ -234,7 +234,7 @@ async def test_every_model_agrees_with_the_venue_as_prices_move(model: str) -> N
 @pytest.mark.parametrize(
     ("fields", "error", "words"),
     [
-        ({"refusal": 10028}, RateLimited, "slowly"),
+        ({"refusal": 10028}, RateLimited, "limiting requests"),
         ({"refusal": 10041}, VenueDown, "does not answer"),
         ({"client_secret": "another"}, KeyRefused, "Client Secret"),
         ({"scope": "account:read trade:none"}, NoPermission, "trade: read"),

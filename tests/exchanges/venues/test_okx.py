@@ -273,7 +273,7 @@ async def test_every_mode_agrees_with_the_venue_as_prices_move(level: Any, pos_m
         ({"secret": "another"}, KeyRefused, "secret"),
         ({"key": "another"}, KeyRefused, "copied whole"),
         ({"ip": "203.0.113.7"}, NoPermission, "IP list"),
-        ({"refusal": "50011"}, RateLimited, "slowly"),
+        ({"refusal": "50011"}, RateLimited, "limiting requests"),
         ({"refusal": "50001"}, VenueDown, "does not answer"),
     ],
 )
